@@ -1,0 +1,310 @@
+"""Settings: built-in defaults, then a YAML file, then `.env`, then the environment.
+
+`VOICECHAT__ASR__DEVICE=cpu` sets `asr.device`. Every mistake is a ConfigError that names the key, where it was set,
+what was found and what is allowed.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from voicechat.errors import ConfigError
+
+PREFIX: Final = "VOICECHAT__"
+
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(Section):
+    """Where we listen, and for how many."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    max_sessions: Count = 100
+    setup_seconds: Seconds = 10.0
+    """A WebRTC peer that is not connected by then loses its place."""
+    media_silence_seconds: Seconds = 15.0
+    """A connected WebRTC peer that sends no packet for this long has vanished."""
+    idle_seconds: Seconds = 300.0
+    """A session without speech, typing or answer for this long ends."""
+    session_seconds: Seconds = 3600.0
+    message_bytes: Count = 262_144
+    offer_bytes: Count = 32_768
+    offer_candidates: Count = 32
+    offer_media_lines: Count = 3
+
+
+class TurnSettings(Section):
+    """Who holds the floor; seconds of audio."""
+
+    silence: Seconds = 0.3
+    """Quiet after speech that ends the caller's turn."""
+    prefix: Seconds = 0.3
+    """Sound from before the speech that the recogniser hears too."""
+    start: Seconds = 0.1
+    """Speech needed before the caller's turn begins."""
+    pause_after: Seconds = 0.06
+    """Voiced sound over an answer that pauses it."""
+    confirm: Seconds = 0.2
+    """Speech over an answer that cuts it."""
+    release: Seconds = 0.3
+    """Quiet after a pause that lets the answer go on."""
+    max_utterance: Seconds = 30.0
+    """A longer utterance is taken as finished."""
+
+
+class WebrtcVadSettings(Section):
+    aggressiveness: Annotated[int, Field(ge=0, le=3)] = 2
+    gate_db: Annotated[float, Field(ge=0, le=40)] = 6.0
+    """How far above the background a sound must be to count as voice."""
+    floor_db: Annotated[float, Field(ge=-100, le=0)] = -60.0
+    """Nothing below this level is voice."""
+
+
+class SileroSettings(Section):
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability from which a window counts as speech; it stays speech down to 0.15 below."""
+
+
+class VadSettings(Section):
+    webrtc: WebrtcVadSettings = WebrtcVadSettings()
+    silero: SileroSettings = SileroSettings()
+
+
+class WhisperSettings(Section):
+    model: str = ""
+    """A model's name, e.g. small.en, or a directory; empty: the best that is present."""
+    compute_type: str = "default"
+    threads: Count = 2
+    beam_size: Count = 1
+
+
+class PocketsphinxSettings(Section):
+    decoders: Count = 4
+    """Utterances recognised at the same time; more wait."""
+
+
+class AsrSettings(Section):
+    engine: str = "auto"
+    device: Device = "auto"
+    language: str = "en"
+    deadline: Seconds = 20.0
+    """A step of recognition that takes longer has failed."""
+    whisper: WhisperSettings = WhisperSettings()
+    pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
+
+
+class FaqSettings(Section):
+    file: Path | None = None
+    """Questions and answers; relative to the configuration file. Empty: the built-in welcome."""
+    cutoff: Annotated[float, Field(ge=0, le=100)] = 82.0
+    """Likeness from which a sentence counts as a known question."""
+
+
+class OpenaiSettings(Section):
+    base_url: str = "http://127.0.0.1:11434/v1"
+    model: str = "llama3.2"
+    api_key: str = "none"
+    first_token: Seconds = 10.0
+    """Deadline for the first token."""
+    next_token: Seconds = 5.0
+    """Deadline for each token after it."""
+    max_tokens: Count = 500
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+
+
+class AgentSettings(Section):
+    engine: str = "faq"
+    instructions: str = (
+        "You are a friendly voice assistant. Answer in one or two short spoken sentences, without lists or markup."
+    )
+    greeting: str = ""
+    """Spoken when a caller connects; empty: wait for them."""
+    fallback: str = "Sorry, something went wrong on my side. Please ask me again."
+    """Spoken when the agent fails."""
+    faq: FaqSettings = FaqSettings()
+    openai: OpenaiSettings = OpenaiSettings()
+
+
+class EspeakSettings(Section):
+    words_per_minute: Annotated[int, Field(ge=80, le=450)] = 165
+
+
+class PiperSettings(Section):
+    model: str = ""
+    """A voice's name, e.g. en_US-amy-medium, or a path to its .onnx; empty: the first that is present."""
+    threads: Count = 1
+
+
+class TtsSettings(Section):
+    engine: str = "auto"
+    device: Device = "auto"
+    voice: str = ""
+    """The default voice; empty: the engine's first."""
+    deadline: Seconds = 20.0
+    """A step of synthesis that takes longer has failed."""
+    in_flight: Count = 2
+    """Sentences of one answer that may be in work at the same time."""
+    espeak: EspeakSettings = EspeakSettings()
+    piper: PiperSettings = PiperSettings()
+
+
+class PlayoutSettings(Section):
+    ahead: Annotated[float, Field(ge=0.1, le=5)] = 0.6
+    """Seconds of sound that may wait for the speaker."""
+    websocket_lead: Annotated[float, Field(ge=0, le=0.4)] = 0.2
+    """Seconds that WebSocket callers get ahead of real time."""
+    bitrate: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
+    """Opus, bits a second."""
+    complexity: Annotated[int, Field(ge=0, le=10)] = 5
+    """Opus, 0 cheapest to 10 best."""
+
+
+class ModelSettings(Section):
+    root: Path = Path("~/.local/share/voicechat/models")
+    """Holds whisper/<name>/ and piper/<name>.onnx with its .onnx.json."""
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: console on a terminal, JSON lines elsewhere."""
+
+
+class Settings(Section):
+    """The whole configuration, frozen."""
+
+    server: ServerSettings = ServerSettings()
+    turn: TurnSettings = TurnSettings()
+    vad: VadSettings = VadSettings()
+    asr: AsrSettings = AsrSettings()
+    agent: AgentSettings = AgentSettings()
+    tts: TtsSettings = TtsSettings()
+    playout: PlayoutSettings = PlayoutSettings()
+    models: ModelSettings = ModelSettings()
+    log: LogSettings = LogSettings()
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    dotenv: str | Path = ".env",
+) -> Settings:
+    """The settings of a file (None: the defaults), overridden by `.env` and the environment.
+
+    Raises ConfigError with one line for each mistake.
+    """
+    values = _read_file(Path(path)) if path is not None else {}
+    sources: dict[str, str] = {}
+    variables = {**_read_dotenv(Path(dotenv)), **(os.environ if environ is None else environ)}
+    for name, text in variables.items():
+        if name.upper().startswith(PREFIX):
+            key = tuple(name[len(PREFIX) :].lower().split("__"))
+            _put(values, key, _scalar(text))
+            sources[".".join(key)] = name
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        where = str(path) if path is not None else "defaults"
+        lines = [_explain(details, where, sources) for details in error.errors()]
+        raise ConfigError("bad_config", "\n".join(lines)) from None
+    return _resolve(settings, Path(path).parent if path is not None else Path())
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError("no_config", f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = str(error).replace("\n", " ")
+        raise ConfigError("bad_yaml", f"{path}: is not YAML: {' '.join(line.split())[:160]}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError("bad_yaml", f"{path}: found a {type(values).__name__}, sections such as 'server:' are expected")
+    return values
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    return {key: value for key, value in dotenv_values(path).items() if value is not None} if path.is_file() else {}
+
+
+def _scalar(text: str) -> Any:
+    """An environment's text as YAML reads it, so that 1, true and [a, b] are what they look like."""
+    try:
+        return yaml.safe_load(text) if text.strip() else text
+    except yaml.YAMLError:
+        return text
+
+
+def _put(values: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
+    for part in key[:-1]:
+        inner = values.get(part)
+        values[part] = inner = dict(inner) if isinstance(inner, dict) else {}
+        values = inner
+    values[key[-1]] = value
+
+
+def _explain(details: ErrorDetails, where: str, sources: Mapping[str, str]) -> str:
+    key = ".".join(str(part) for part in details["loc"])
+    source = next((name for path, name in sources.items() if path == key or path.startswith(key + ".")), None)
+    place = f"{source}: {key}" if source else f"{where}: {key}"
+    if details["type"] == "extra_forbidden":
+        siblings = _fields(details["loc"][:-1])
+        near = difflib.get_close_matches(str(details["loc"][-1]), siblings, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"allowed here: {', '.join(siblings)}"
+        return f"{place}: no such setting; {hint}"
+    found = repr(details["input"])
+    found = found if len(found) <= 60 else f"{found[:57]}..."
+    return f"{place}: found {found}; {_allowed(details)}"
+
+
+def _allowed(details: ErrorDetails) -> str:
+    """What pydantic wants, in words of our own where its are not plain."""
+    match details["type"]:
+        case "model_type" | "model_attributes_type":
+            return "a section of settings is expected"
+        case "string_pattern_mismatch":
+            return "allowed: auto, cpu, cuda or cuda:N"
+    message = details["msg"]
+    return f"{message[0].lower()}{message[1:]}".replace("input should be", "allowed:", 1)
+
+
+def _fields(location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Settings
+    for part in location:
+        section = type(section.model_fields[str(part)].default)
+    return list(section.model_fields)
+
+
+def _resolve(settings: Settings, base: Path) -> Settings:
+    """Paths made absolute: those of a file are relative to it; `~` is the home directory."""
+    root = settings.models.root.expanduser()
+    file = settings.agent.faq.file
+    return settings.model_copy(
+        update={
+            "models": settings.models.model_copy(update={"root": root if root.is_absolute() else base / root}),
+            "agent": settings.agent.model_copy(
+                update={
+                    "faq": settings.agent.faq.model_copy(
+                        update={"file": None if file is None else (base / file.expanduser())}
+                    )
+                }
+            ),
+        }
+    )

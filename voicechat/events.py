@@ -1,0 +1,218 @@
+"""What happens in a session, as frozen facts. Metrics, logs, wires and the page observe them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from voicechat.conversation import Item, SessionSettings
+
+
+class State(StrEnum):
+    """Who holds the floor."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    BARGED_IN = "barged_in"
+    TERMINATED = "terminated"
+
+
+class ReplyStatus(StrEnum):
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted(Event):
+    session: str
+    settings: SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded(Event):
+    """`reason` is a code: hung_up, idle, too_long, shutdown, failed."""
+
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged(Event):
+    settings: SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(Event):
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Event):
+    """The caller speaks; `at` in seconds of the session's input audio, pre-roll included."""
+
+    item: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped(Event):
+    """The caller has finished; `at` in seconds of the session's input audio, silence included."""
+
+    item: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputCommitted(Event):
+    """The utterance became the item `item` of the history, after `previous`."""
+
+    item: str
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputCleared(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class InputDropped(Event):
+    """`seconds` of the caller's sound were lost because the session could not keep up."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPartial(Event):
+    """What has been understood of the utterance so far; later ones may revise it."""
+
+    item: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFinal(Event):
+    """`seconds` of speech understood as `text`; `work` seconds of recognition went into it."""
+
+    item: str
+    text: str
+    confidence: float
+    seconds: float
+    work: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFailed(Event):
+    item: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded(Event):
+    """An item entered the history after `previous` (None: it is the first)."""
+
+    item: Item
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRetrieved(Event):
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted(Event):
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated(Event):
+    """The caller heard `end` seconds of the item; `item.text` is what was heard of it."""
+
+    item: Item
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted(Event):
+    """An answer is being made; it is the session's `turn`-th, and will become `item`."""
+
+    reply: str
+    turn: int
+    item: Item
+    previous: str | None
+    speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyText(Event):
+    """The next words of the answer, as they are handed to the speaker."""
+
+    reply: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudible(Event):
+    """The first sound of the answer has left."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPaused(Event):
+    """The caller may be speaking: the answer holds its breath."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyResumed(Event):
+    """It was nothing: the answer goes on where it paused."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFinished(Event):
+    """The answer is over and its sound has left.
+
+    `text` is all that was made, `item.text` what was heard, in `heard` seconds of sound.
+    `reason` is turn_detected or client_cancelled for cancelled answers, an error's code for failed ones.
+    """
+
+    reply: str
+    item: Item
+    status: ReplyStatus
+    text: str
+    heard: float
+    reason: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured(Event):
+    """Where a turn's time went: seconds since the caller's last voiced sound, each part after the one before."""
+
+    turn: int
+    endpointed: float
+    understood: float
+    first_word: float
+    first_sound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """Something went wrong and the session goes on; `event_id` names the client's message, if one did it."""
+
+    code: str
+    message: str
+    param: str | None = None
+    event_id: str | None = None

@@ -1,0 +1,215 @@
+"""The seams: what a transport gives the pipeline, and what an engine must do."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from voicechat.audio import AudioFrame, Samples
+from voicechat.commands import Command
+from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.events import Event
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """A piece of the answer on its way to the speaker.
+
+    `turn` older than the playout's: it is dropped. `text` is the words whose sound begins in it.
+    """
+
+    frame: AudioFrame
+    turn: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What really left for the caller's ear: the words whose sound began, and the seconds of sound."""
+
+    text: str = ""
+    seconds: float = 0.0
+
+
+class Peer(Protocol):
+    """The far end of a wire: a transport gives it, the pipeline uses it. All on the loop."""
+
+    def incoming(self) -> AsyncIterator[AudioFrame | Command]:
+        """The caller's sound as 20 ms frames at 16 kHz and their commands, in order; ends when they hang up.
+
+        While a caller's stream stalls, silence comes in its place, so the audio clock goes on.
+        """
+        ...
+
+    async def play(self, chunk: SpeechChunk) -> None:
+        """Queue sound; waits while the speaker's buffer is full. A chunk of an older turn is dropped."""
+        ...
+
+    async def audible(self, turn: int) -> float:
+        """Waits until the first sound of the turn has left; returns the loop's time of it in seconds."""
+        ...
+
+    async def drain(self, turn: int) -> Heard:
+        """Waits until all that was played of the turn has been heard."""
+        ...
+
+    def pause(self) -> None:
+        """Silence from the next packet on; nothing is lost."""
+        ...
+
+    def resume(self) -> None:
+        """Go on at the sample where it paused."""
+        ...
+
+    def cut(self, turn: int) -> Heard:
+        """Drop all sound of turns older than `turn`; returns what was heard of the newest of them."""
+        ...
+
+    def notify(self, event: Event) -> None:
+        """Tell the caller; never blocks."""
+        ...
+
+
+class VadStream(Protocol):
+    """One caller's voice activity detector. On the loop: under a millisecond a frame."""
+
+    def probability(self, samples: Samples) -> float:
+        """How likely the frame of shape (320,) at 16 kHz is speech, 0 to 1."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all that was heard."""
+        ...
+
+
+class VadEngine(Protocol):
+    """Makes detectors; shared by all callers."""
+
+    def open(self) -> VadStream: ...
+
+
+class AsrStream(Protocol):
+    """One utterance. Blocking: every call runs on a lane, one at a time."""
+
+    def accept(self, frame: AudioFrame) -> str | None:
+        """Hear more, at the engine's pace; returns what is understood so far when that has changed."""
+        ...
+
+    def finish(self) -> Transcript:
+        """All has been heard. Raises EngineFailed."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the utterance used; safe at any time, and twice."""
+        ...
+
+
+class AsrEngine(Protocol):
+    """A recogniser, shared by all callers. Blocking: runs on a lane. Frames come at 16 kHz."""
+
+    name: str
+
+    def open(self, language: str | None) -> AsrStream: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """`language` as BCP 47, e.g. en-GB."""
+
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a synthesizer can do, for routing; `memory` in bytes, measured at load, 0 when unknown."""
+
+    streaming: bool
+    languages: tuple[str, ...]
+    zero_shot: bool = False
+    lora: bool = False
+    emotive: bool = False
+    cpu: bool = True
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Sound from a synthesizer: (n,) samples at its rate, and the words whose sound begins in them.
+
+    `text` is None where the engine does not know word times; the words are then spread over the sound.
+    """
+
+    samples: Samples
+    text: str | None = None
+
+
+class TtsEngine(Protocol):
+    """A synthesizer, shared by all callers. Blocking: runs on a lane, one utterance at a time a thread."""
+
+    name: str
+    rate: int
+    voices: Sequence[Voice]
+    capabilities: Capabilities
+
+    def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
+        """The sound of one clause, piece by piece. Closing the iterator stops the work. Raises EngineFailed.
+
+        `voice` is one of `voices` or "" for the first. Each step should take a fraction of its sound's length.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Agent(Protocol):
+    """Decides what is answered. On the loop; one agent serves all callers."""
+
+    name: str
+    phrases: Sequence[str]
+    """Sentences it expects to hear; a recogniser may prefer them. Empty: anything."""
+
+    def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncIterator[str]:
+        """The answer's text as it comes. Raises AgentError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Lane(Protocol):
+    """Where blocking work runs: a device and its threads."""
+
+    name: str
+
+    async def run(self, call: Callable[[], T], *, urgent: bool = False) -> T:
+        """The call's result. Urgent calls go before the others.
+
+        Raises what the call raises, or EngineFailed past the lane's deadline.
+        Cancelled before it began, the call never runs; cancelled later, its result is dropped.
+        """
+        ...
+
+    def stream(self, make: Callable[[], Iterator[T]], *, urgent: bool = False) -> AsyncGenerator[T]:
+        """Step a blocking iterator on the lane, one item a job, so that callers take turns.
+
+        Closing the generator closes the iterator, on the lane.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Reception(Protocol):
+    """The house as a transport sees it: a place to ask for, and a session to hand a peer to."""
+
+    def admit(self) -> AbstractContextManager[str]:
+        """Holds one of the places; gives the session's id. Raises NoRoom."""
+        ...
+
+    async def serve(self, session: str, peer: Peer) -> None:
+        """Runs the session until the peer's `incoming` ends or the session does. Raises nothing but CancelledError."""
+        ...

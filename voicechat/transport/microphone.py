@@ -1,0 +1,94 @@
+"""The listening side of one call: the caller's sound and commands, in order, in a bounded queue."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Resampler, Samples, silence
+from voicechat.commands import Command
+
+
+class Microphone:
+    """Sound at `rate` Hz in, 20 ms frames at 16 kHz out. On the loop.
+
+    Holds `capacity` seconds. `hear` drops the oldest sound beyond it (a live source cannot wait);
+    a source that can wait calls `room` first.
+    When no sound comes for `stall` seconds, silence comes in its place, for `fill` seconds at most.
+    """
+
+    def __init__(self, rate: int, *, capacity: float = 1.0, stall: float = 0.2, fill: float = 2.0) -> None:
+        self.dropped = 0.0
+        self._resampler = Resampler(rate, LISTEN_RATE)
+        self._framer = Framer(round(LISTEN_RATE * FRAME_SECONDS))
+        self._waiting: deque[AudioFrame | Command] = deque()
+        self._frames = 0
+        self._most = round(capacity / FRAME_SECONDS)
+        self._stall, self._fill = stall, fill
+        self._closed = False
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+
+    def hear(self, samples: Samples) -> None:
+        """More sound, any length. The oldest frames beyond the capacity are dropped and counted in `dropped` seconds."""
+        for frame in self._framer.push(self._resampler.push(samples)):
+            self._waiting.append(AudioFrame(frame, LISTEN_RATE))
+            self._frames += 1
+        while self._frames > self._most:
+            self._drop_oldest()
+        self._filled.set()
+
+    def ask(self, command: Command) -> None:
+        """A command takes its place after the sound that came before it; commands are never dropped."""
+        self._waiting.append(command)
+        self._filled.set()
+
+    def close(self) -> None:
+        """The caller hung up: what is queued still comes, then the stream ends."""
+        self._closed = True
+        self._filled.set()
+        self._emptied.set()
+
+    async def room(self) -> None:
+        """Waits while the queue is full."""
+        while len(self._waiting) >= self._most and not self._closed:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    async def incoming(self) -> AsyncIterator[AudioFrame | Command]:
+        """What the caller sends, in order; see `Peer.incoming`."""
+        filler = AudioFrame(silence(FRAME_SECONDS, LISTEN_RATE), LISTEN_RATE)
+        fill = self._fill
+        patience = self._stall
+        while True:
+            if self._waiting:
+                entry = self._waiting.popleft()
+                if isinstance(entry, AudioFrame):
+                    self._frames -= 1
+                    fill, patience = self._fill, self._stall
+                self._emptied.set()
+                yield entry
+            elif self._closed:
+                return
+            elif await self._wait(patience if fill > 0 else None):
+                continue
+            else:
+                fill, patience = fill - FRAME_SECONDS, FRAME_SECONDS
+                yield filler
+
+    async def _wait(self, seconds: float | None) -> bool:
+        """Whether something came within the time."""
+        self._filled.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._filled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _drop_oldest(self) -> None:
+        for index, entry in enumerate(self._waiting):
+            if isinstance(entry, AudioFrame):
+                del self._waiting[index]
+                self._frames -= 1
+                self.dropped += FRAME_SECONDS
+                return
