@@ -1,0 +1,66 @@
+# Every target sets itself up: the first run makes .venv (about a minute), later ones start at once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CONFIG ?= config/default.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python on the path that is new enough and not too new; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+.PHONY: help serve demo test check bench
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \2/p' Makefile | while read -r make target words; do \
+		printf '  %s %-6s  %s\n' "$$make" "$$target" "$$words"; done
+
+# exec: a signal sent to make's child reaches the server itself.
+serve: $(VENV)/.installed  ## run the server; CONFIG=config/kiosk.yaml chooses its settings
+	@exec $(BIN)/python -m voicechat serve --config $(CONFIG)
+
+demo: $(VENV)/.installed  ## a three-turn conversation with a real server and a real caller; writes demo.wav
+	@exec $(BIN)/python -m voicechat demo
+
+# One OpenMP thread: engines that each take all cores slow one another down.
+test: $(VENV)/.installed-dev browser  ## run the tests; ARGS=... go to pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev  ## lint, types, import floors, and that the pins fit together
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pip check
+
+bench: $(VENV)/.installed-dev  ## run the benchmarks
+	@OMP_NUM_THREADS=1 $(BIN)/python -m bench
+
+# A stamp, not .venv/bin/python itself: that exists before the environment is whole.
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found on the path." >&2; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON); this takes about a minute, once."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "On Debian: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Debian's Chromium for the browser tests. Where it cannot be had, they are skipped and say why.
+.PHONY: browser
+browser:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || [ ! -e /etc/debian_version ]; then \
+		echo "No chromium here: the browser tests will be skipped. On Debian: apt install chromium"; exit 0; \
+	fi; \
+	echo "Installing Debian's chromium for the browser tests (about 360 MB)."; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	said=$$({ apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } 2>&1) \
+		|| echo "Chromium could not be installed, the browser tests will be skipped: $$(tail -n 1 <<<"$$said")"

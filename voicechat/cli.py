@@ -1,0 +1,131 @@
+"""The command line. Each command only calls the part that does the work, and imports it when it runs."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+from voicechat.errors import ConfigError, VoicechatError
+
+if TYPE_CHECKING:
+    from voicechat.config import Settings
+
+BAD_CONFIG: Final = 78
+"""EX_CONFIG of sysexits.h."""
+
+cli = typer.Typer(
+    help="Self-hosted realtime voice chat: speak, be understood, hear an answer you can interrupt.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings; without it the built-in ones.")
+]
+
+
+def main() -> NoReturn:
+    """Run the command line. What goes wrong is a line on stderr and an exit status, never a traceback."""
+    try:
+        sys.exit(cli())
+    except ConfigError as error:
+        _complain(error)
+        sys.exit(BAD_CONFIG)
+    except VoicechatError as error:
+        _complain(error)
+        sys.exit(1)
+
+
+@cli.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free port.")] = None,
+) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    settings = _settings(config)
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+    from voicechat import app
+
+    app.serve(settings)
+
+
+@cli.command()
+def demo(
+    config: ConfigOption = None,
+    out: Annotated[Path, typer.Option(help="A stereo WAV of the call: the caller left, the server right.")] = Path(
+        "demo.wav"
+    ),
+) -> None:
+    """Hold a three-turn conversation with a real server over WebRTC, and interrupt it once."""
+    _settings(config)
+
+    from voicechat import demo
+
+    demo.run(config, out)
+
+
+@cli.command()
+def talk(
+    url: Annotated[str, typer.Option(help="A running server.")] = "http://127.0.0.1:8080",
+    wav: Annotated[
+        Path | None, typer.Option(metavar="IN", help="Speak this WAV in place of the microphone, then end.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="OUT", help="Keep the answer as a WAV, with --wav.")] = None,
+) -> None:
+    """Talk to a running server from the terminal."""
+    if out is not None and wav is None:
+        raise typer.BadParameter("--out goes together with --wav")
+
+    from voicechat import talk
+
+    talk.run(url, wav, out)
+
+
+@cli.command()
+def say(
+    text: str,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The WAV to write.")],
+    voice: Annotated[str, typer.Option(help="One of the engine's voices.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Write TEXT as speech to a WAV."""
+    settings = _settings(config)
+
+    from voicechat import offline
+
+    offline.say(settings, text, voice or settings.tts.voice, out)
+
+
+@cli.command()
+def transcribe(
+    file: Annotated[Path, typer.Argument(help="16-bit WAV at 8 to 48 kHz.")],
+    config: ConfigOption = None,
+) -> None:
+    """Print what is said in a WAV, and how sure the recogniser is."""
+    settings = _settings(config)
+
+    from voicechat import offline
+
+    offline.transcribe(settings, file)
+
+
+@cli.command()
+def check(config: Annotated[Path, typer.Argument(help="A configuration file.")]) -> None:
+    """Say whether a configuration can be used."""
+    _settings(config)
+    typer.echo(f"{config}: good")
+
+
+def _settings(path: Path | None) -> "Settings":
+    from voicechat import config
+
+    return config.load(path)
+
+
+def _complain(error: VoicechatError) -> None:
+    typer.echo(error.message, err=True)

@@ -1,0 +1,29 @@
+"""A WAV that a person named on the command line."""
+
+import wave
+from pathlib import Path
+
+from voicechat.audio import AudioFrame, Samples, read_wav, write_wav
+from voicechat.errors import VoicechatError
+
+
+def load(path: Path) -> AudioFrame:
+    """The file as one mono frame at its own rate; VoicechatError says why it cannot be read."""
+    try:
+        clip = read_wav(path)
+    except OSError as error:
+        raise VoicechatError("bad_wav", f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, wave.Error, EOFError) as error:
+        reason = str(error).removeprefix(f"{path}: ") or "it ends too early"
+        raise VoicechatError("bad_wav", f"{path}: is not a WAV that can be used: {reason}") from error
+    if len(clip.samples) == 0:
+        raise VoicechatError("bad_wav", f"{path}: holds no sound")
+    return clip
+
+
+def save(path: Path, rate: int, *channels: Samples) -> None:
+    """VoicechatError says why it cannot be written."""
+    try:
+        write_wav(path, rate, *channels)
+    except OSError as error:
+        raise VoicechatError("unwritable_wav", f"{path}: cannot be written: {error.strerror}") from error
