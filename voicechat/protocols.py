@@ -1,6 +1,6 @@
 """The seams: what a transport gives the pipeline, and what an engine must do."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -27,16 +27,25 @@ class SpeechChunk:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What really left for the caller's ear: the words whose sound began, and the seconds of sound."""
+    """What really left for the caller's ear: the words whose sound began, and the seconds of sound.
+
+    `marks` says when each piece of the text began, in seconds of the turn's sound.
+    """
 
     text: str = ""
     seconds: float = 0.0
+    marks: tuple[tuple[float, str], ...] = ()
+
+    def until(self, end: float) -> "Heard":
+        """The part that began before `end` seconds."""
+        marks = tuple(mark for mark in self.marks if mark[0] < end)
+        return Heard(" ".join(words for _, words in marks), min(self.seconds, end), marks)
 
 
 class Peer(Protocol):
     """The far end of a wire: a transport gives it, the pipeline uses it. All on the loop."""
 
-    def incoming(self) -> AsyncIterator[AudioFrame | Command]:
+    def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         """The caller's sound as 20 ms frames at 16 kHz and their commands, in order; ends when they hang up.
 
         While a caller's stream stalls, silence comes in its place, so the audio clock goes on.
@@ -173,7 +182,7 @@ class Agent(Protocol):
     phrases: Sequence[str]
     """Sentences it expects to hear; a recogniser may prefer them. Empty: anything."""
 
-    def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncIterator[str]:
+    def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
         """The answer's text as it comes. Raises AgentError."""
         ...
 
@@ -181,9 +190,14 @@ class Agent(Protocol):
 
 
 class Lane(Protocol):
-    """Where blocking work runs: a device and its threads."""
+    """Where blocking work runs: a device and its thread."""
 
     name: str
+
+    @property
+    def load(self) -> int:
+        """How many jobs wait."""
+        ...
 
     async def run(self, call: Callable[[], T], *, urgent: bool = False) -> T:
         """The call's result. Urgent calls go before the others.
@@ -198,6 +212,10 @@ class Lane(Protocol):
 
         Closing the generator closes the iterator, on the lane.
         """
+        ...
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Run the call after the jobs before it; nobody waits for it."""
         ...
 
     async def close(self) -> None: ...

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from math import ceil
 
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Resampler, Samples, silence
 from voicechat.commands import Command
@@ -29,7 +30,7 @@ class Microphone:
         self._emptied = asyncio.Event()
 
     def hear(self, samples: Samples) -> None:
-        """More sound, any length. The oldest frames beyond the capacity are dropped and counted in `dropped` seconds."""
+        """More sound, any length. The oldest beyond the capacity is dropped and counted in `dropped` seconds."""
         for frame in self._framer.push(self._resampler.push(samples)):
             self._waiting.append(AudioFrame(frame, LISTEN_RATE))
             self._frames += 1
@@ -48,13 +49,14 @@ class Microphone:
         self._filled.set()
         self._emptied.set()
 
-    async def room(self) -> None:
-        """Waits while the queue is full."""
-        while len(self._waiting) >= self._most and not self._closed:
+    async def room(self, seconds: float = FRAME_SECONDS) -> None:
+        """Waits until `seconds` of sound, or a command, can come without loss."""
+        frames = ceil(seconds / FRAME_SECONDS) + 1  # the resampler holds sound back and gives it in bursts of 30 ms
+        while 0 < len(self._waiting) > self._most - frames and not self._closed:
             self._emptied.clear()
             await self._emptied.wait()
 
-    async def incoming(self) -> AsyncIterator[AudioFrame | Command]:
+    async def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         """What the caller sends, in order; see `Peer.incoming`."""
         filler = AudioFrame(silence(FRAME_SECONDS, LISTEN_RATE), LISTEN_RATE)
         fill = self._fill

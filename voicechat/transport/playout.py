@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples
 from voicechat.protocols import Heard, SpeechChunk
 
@@ -34,7 +36,7 @@ class Playout:
         self._words = ""  # they begin in the next frame
         self._taken: deque[tuple[float, str]] = deque()  # of this turn: when, and which words began
         self._heard_frames = 0
-        self._heard_words: list[str] = []
+        self._marks: list[tuple[float, str]] = []
         self._first: float | None = None
         self._changed = asyncio.Event()
 
@@ -71,7 +73,10 @@ class Playout:
         return frame.samples
 
     async def audible(self, turn: int) -> float:
-        """Waits for the turn's first frame to leave; the loop's time of it. Raises CancelledError if the turn is cut."""
+        """Waits for the turn's first frame to leave; the loop's time of it.
+
+        Raises CancelledError if the turn is cut.
+        """
         await self._until(lambda: self.turn > turn or (self.turn == turn and self._first is not None))
         if self.turn > turn or self._first is None:
             raise asyncio.CancelledError
@@ -82,6 +87,8 @@ class Playout:
         if self.turn == turn:
             self._flush()
             rest = self._framer.flush()
+            if rest is None and self._words:  # words whose sound is too short to have a frame
+                rest = np.zeros(self._framer.size, np.int16)
             if rest is not None:
                 self._append(rest)
             await self._until(lambda: self.turn != turn or not self._waiting)
@@ -92,7 +99,8 @@ class Playout:
     def heard(self) -> Heard:
         """What was heard of the present turn."""
         self._settle(asyncio.get_running_loop().time())
-        return Heard(" ".join(self._heard_words), self._heard_frames * FRAME_SECONDS)
+        text = " ".join(words for _, words in self._marks)
+        return Heard(text, self._heard_frames * FRAME_SECONDS, tuple(self._marks))
 
     def pause(self) -> None:
         self.paused = True
@@ -112,7 +120,7 @@ class Playout:
             self._words = ""
             self._taken.clear()
             self._heard_frames = 0
-            self._heard_words = []
+            self._marks = []
             self._first = None
             self._changed.set()
         return heard
@@ -132,9 +140,9 @@ class Playout:
     def _settle(self, now: float) -> None:
         while self._taken and self._taken[0][0] + self._lead <= now:
             _, words = self._taken.popleft()
-            self._heard_frames += 1
             if words:
-                self._heard_words.append(words)
+                self._marks.append((self._heard_frames * FRAME_SECONDS, words))
+            self._heard_frames += 1
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         while not ready():
@@ -143,7 +151,7 @@ class Playout:
 
 
 async def ticks(period: float = FRAME_SECONDS) -> AsyncIterator[int]:
-    """Counts periods on absolute deadlines. Late ticks are skipped, never caught up in a burst; their numbers are not."""
+    """Counts periods on absolute deadlines. Late ticks are skipped, never caught up in a burst; the numbers tell."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     number = 0

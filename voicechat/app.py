@@ -1,0 +1,261 @@
+"""The composition root: the only file that knows which engines and doors there are, and puts them together."""
+
+import asyncio
+import gc
+import importlib
+import os
+import pkgutil
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from types import ModuleType
+from typing import Any, Final
+
+import structlog
+
+from voicechat import logs
+from voicechat.config import Settings
+from voicechat.conversation import SessionSettings, TurnDetection
+from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
+from voicechat.events import Failed
+from voicechat.hearing import Ears
+from voicechat.lane import ThreadLane
+from voicechat.metrics import Metrics
+from voicechat.models import ModelManager
+from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.protocols import Agent, AsrEngine, Peer, TtsEngine, VadEngine
+from voicechat.reply import Speaker
+from voicechat.session import Session
+
+PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak")}
+"""With `engine: auto`, the first of these that can be loaded here."""
+
+SWITCH_SECONDS: Final = 0.001
+"""How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
+
+LAG_PERIOD: Final = 0.1
+CLOSE_SECONDS: Final = 1.5
+
+
+def adapters(kind: str) -> list[str]:
+    """The names of the adapters of a kind: vad, asr, agent or tts."""
+    package = importlib.import_module(f"voicechat.adapters.{kind}")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def choose(kind: str, wanted: str, *arguments: object) -> Any:
+    """Loads the wanted engine of a kind, or with "auto" the best that is present. Blocking.
+
+    Raises ConfigError for a name that no adapter has, AdapterError when it cannot be loaded.
+    """
+    if wanted != "auto":
+        return _module(kind, wanted).load(*arguments)
+    reasons = []
+    for name in PREFERRED[kind]:
+        try:
+            return _module(kind, name).load(*arguments)
+        except AdapterUnavailable as error:
+            reasons.append(f"{name}: {error.message}")
+    raise AdapterUnavailable("no_engine", f"no {kind} engine can be loaded here; {'; '.join(reasons)}")
+
+
+def _module(kind: str, name: str) -> ModuleType:
+    names = adapters(kind)
+    if name not in names:
+        allowed = ", ".join([*(["auto"] if kind in PREFERRED else []), *names])
+        raise ConfigError("bad_config", f"{kind}.engine: found '{name}'; allowed: {allowed}")
+    return importlib.import_module(f"voicechat.adapters.{kind}.{name}")
+
+
+class House:
+    """All that lives as long as the server: engines, lanes, metrics, and the sessions that run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.asr: ModelManager[AsrEngine] = ModelManager()
+        self.tts: ModelManager[TtsEngine] = ModelManager()
+        self.agent: Agent
+        self._fast: VadEngine
+        self._slow: VadEngine
+        self._lanes: list[ThreadLane] = []
+        self._running: dict[str, Pipeline] = {}
+        self._places = settings.server.max_sessions
+        self._log = structlog.get_logger()
+
+    async def open(self) -> None:
+        """Loads every engine. Raises AdapterError or ConfigError."""
+        settings = self.settings
+        hearing = tuple(self._lane(f"asr-{i}", settings.asr.deadline) for i in range(min(4, os.cpu_count() or 1)))
+        speaking = self._lane("tts-0", settings.tts.deadline)
+        self.agent = choose("agent", settings.agent.engine, settings)
+        phrases = self.agent.phrases
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.asr.load(lambda: choose("asr", settings.asr.engine, settings, phrases), hearing))
+            group.create_task(self.tts.load(lambda: choose("tts", settings.tts.engine, settings), (speaking,)))
+            fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
+            slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
+        self._fast, self._slow = fast.result(), slow.result()
+
+    def describe(self) -> str:
+        return f"asr {self.asr.default}, tts {self.tts.default}, agent {self.agent.name}"
+
+    @contextmanager
+    def admit(self) -> Iterator[str]:
+        """See `protocols.Reception.admit`."""
+        if self._places == 0:
+            self.metrics.refused.inc()
+            raise NoRoom(f"all {self.settings.server.max_sessions} lines are busy")
+        self._places -= 1
+        try:
+            yield f"sess_{secrets.token_hex(8)}"
+        finally:
+            self._places += 1
+
+    async def serve(self, session: str, peer: Peer) -> None:
+        """See `protocols.Reception.serve`."""
+        knobs = self.settings.turn
+        state = Session(
+            session, self._defaults(), knobs, [self.metrics.observe, logs.observer(session), peer.notify]
+        )
+        with self.asr.lend() as asr, self.tts.lend() as tts:
+            pipeline = Pipeline(
+                state,
+                peer,
+                ears=Ears(self._fast.open(), self._slow.open()),
+                recogniser=Recogniser(asr.engine, asr.lane()),
+                agent=self.agent,
+                speaker=Speaker(tts.engine, tts.lane(), self.settings.tts.in_flight),
+                settings=self.settings,
+            )
+            self._running[session] = pipeline
+            try:
+                await pipeline.run()
+            except Exception:  # a bug ends its session, never the server
+                self._log.exception("session failed", session=session)
+                peer.notify(Failed("internal_error", "the session failed; please call again"))
+            finally:
+                del self._running[session]
+
+    def end_sessions(self) -> None:
+        for pipeline in self._running.values():
+            pipeline.end("shutdown")
+
+    async def close(self) -> None:
+        """Frees engines and threads; the sessions have ended before."""
+        if hasattr(self, "agent"):
+            await self.agent.close()
+        await self.asr.close()
+        await self.tts.close()
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.close())
+
+    def _lane(self, name: str, deadline: float) -> ThreadLane:
+        lane = ThreadLane(name, deadline)
+        self._lanes.append(lane)
+        return lane
+
+    def _defaults(self) -> SessionSettings:
+        settings = self.settings
+        return SessionSettings(
+            instructions=settings.agent.instructions,
+            voice=settings.tts.voice,
+            turns=TurnDetection(
+                threshold=settings.vad.silero.threshold, silence=settings.turn.silence, prefix=settings.turn.prefix
+            ),
+        )
+
+    async def watch_loop(self) -> None:
+        """Measures how late the loop runs its timers, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_PERIOD
+            await asyncio.sleep(LAG_PERIOD)
+            self.metrics.loop_lag.observe(max(0.0, loop.time() - due))
+
+
+async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serves until `stop` is set; calls `ready` with one line that names the URL. Raises VoicechatError."""
+    from aiohttp import web
+
+    house = House(settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(house.close)
+        opening = asyncio.create_task(house.open())
+        from voicechat.transport import http  # heavy imports, while the engines load on their lanes
+
+        await _unwrapped(opening)
+        runner = web.AppRunner(
+            http.build(settings, house, house.metrics.registry), access_log=None, shutdown_timeout=CLOSE_SECONDS
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        port = await _listen(runner, settings.server.host, settings.server.port)
+        watching = asyncio.create_task(house.watch_loop())
+        stack.callback(watching.cancel)
+        gc.collect()
+        gc.freeze()
+        ready(f"voicechat ready at {_url(settings.server.host, port)} ({house.describe()})")
+        await stop.wait()
+        house.end_sessions()
+
+
+async def _unwrapped(opening: "asyncio.Task[None]") -> None:
+    """Waits; of several engines that failed to load, the first tells."""
+    try:
+        await opening
+    except* VoicechatError as group:
+        error = group.exceptions[0]
+        raise error from None
+
+
+async def _listen(runner: Any, host: str, port: int) -> int:
+    """Binds; returns the port. Raises ConfigError when the address cannot be had."""
+    from aiohttp import web
+
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise VoicechatError("cannot_listen", f"cannot listen on {host}:{port}: {reason}") from None
+    return int(runner.addresses[0][1])
+
+
+def _url(host: str, port: int) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}"
+
+
+def announce(line: str) -> None:
+    """The ready line, on standard output at once: programs wait for it."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def serve(settings: Settings, *, ready: Callable[[str], None] = announce) -> None:
+    """Serves until SIGINT or SIGTERM. Blocking. Raises VoicechatError when it cannot begin."""
+    logs.configure(settings.log)
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await run(settings, ready=ready, stop=stop)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(until_signalled())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

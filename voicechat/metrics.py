@@ -1,0 +1,81 @@
+"""Prometheus metrics: an observer of sessions' events. No label carries a session, a text or a voice."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from voicechat.events import (
+    Event,
+    Failed,
+    InputDropped,
+    ReplyFinished,
+    ReplyPaused,
+    ReplyResumed,
+    SessionEnded,
+    SessionStarted,
+    TranscriptFailed,
+    TranscriptFinal,
+    TurnMeasured,
+)
+
+LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
+
+
+class Metrics:
+    """Counts what happens in all sessions, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.sessions = Gauge("voicechat_sessions", "Sessions now.", registry=registry)
+        self.ended = Counter("voicechat_sessions_ended", "Sessions ended.", ["reason"], registry=registry)
+        self.refused = Counter("voicechat_sessions_refused", "Callers refused: the server was full.", registry=registry)
+        self.replies = Counter("voicechat_replies", "Answers, by how they ended.", ["status"], registry=registry)
+        self.pauses = Counter("voicechat_pauses", "Answers paused by a voice.", registry=registry)
+        self.resumes = Counter("voicechat_resumes", "Answers resumed: it was nothing.", registry=registry)
+        self.failures = Counter("voicechat_failures", "Errors told to callers.", ["code"], registry=registry)
+        self.dropped = Counter("voicechat_input_dropped_seconds", "Callers' sound lost.", registry=registry)
+        self.spoken = Counter("voicechat_speech_seconds", "Speech understood.", registry=registry)
+        self.recognition = Histogram(
+            "voicechat_recognition_factor",
+            "Recognition time over speech time.",
+            buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 2.0, 5.0),
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "voicechat_turn_seconds",
+            "From the caller's last sound to each stage.",
+            ["stage"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "voicechat_loop_lag_seconds",
+            "How late the event loop runs its timers.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0),
+            registry=registry,
+        )
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case SessionStarted():
+                self.sessions.inc()
+            case SessionEnded():
+                self.sessions.dec()
+                self.ended.labels(event.reason).inc()
+            case TranscriptFinal():
+                self.spoken.inc(event.seconds)
+                if event.seconds > 0:
+                    self.recognition.observe(event.work / event.seconds)
+            case ReplyFinished():
+                self.replies.labels(event.status.value).inc()
+            case ReplyPaused():
+                self.pauses.inc()
+            case ReplyResumed():
+                self.resumes.inc()
+            case InputDropped():
+                self.dropped.inc(event.seconds)
+            case Failed() | TranscriptFailed():
+                self.failures.labels(event.code).inc()
+            case TurnMeasured():
+                for stage in ("endpointed", "understood", "first_word", "first_sound"):
+                    self.latency.labels(stage).observe(getattr(event, stage))

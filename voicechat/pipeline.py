@@ -1,0 +1,345 @@
+"""One session, from the first sound to the last: listen, understand, answer.
+
+    peer ─ incoming() ─► Hearing ─► Utterance ─► understood ─► Reply ─ play() ─► peer
+                            │                                    ▲
+                            └────── pause · resume · stop ───────┘
+
+All of it runs on the loop, in one TaskGroup: the listener, the watch, a task for each utterance being recognised, and
+at most one reply. Every change of the session happens in a method here that does not wait, so nothing can come between.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from voicechat.commands import (
+    AddItem,
+    CancelReply,
+    ClearOutput,
+    Command,
+    CreateReply,
+    DeleteItem,
+    RetrieveItem,
+    TruncateItem,
+    UpdateSettings,
+)
+from voicechat.config import Settings
+from voicechat.conversation import Item, Role
+from voicechat.errors import AdapterError, BadMessage, VoicechatError
+from voicechat.events import (
+    InputCommitted,
+    ItemDeleted,
+    ItemRetrieved,
+    ItemTruncated,
+    SessionEnded,
+    SessionStarted,
+    SettingsChanged,
+    State,
+    TranscriptFailed,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from voicechat.hearing import Ears, Hearing
+from voicechat.protocols import Agent, AsrEngine, Heard, Lane, Peer
+from voicechat.reply import Reply, Speaker, Timeline, Words
+from voicechat.session import Session
+from voicechat.utterance import Utterance
+
+REMEMBERED_REPLIES: Final = 20
+"""Answers whose word times are kept, so that a caller may say how much of them was heard."""
+
+WATCH_SECONDS: Final = 1.0
+"""How often the time limits of a session are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """The engine that understands a session, and where it runs."""
+
+    engine: AsrEngine
+    lane: Lane
+
+
+class Pipeline:
+    """Runs one session with the engines it was lent."""
+
+    def __init__(
+        self,
+        session: Session,
+        peer: Peer,
+        *,
+        ears: Ears,
+        recogniser: Recogniser,
+        agent: Agent,
+        speaker: Speaker,
+        settings: Settings,
+    ) -> None:
+        self._session, self._peer = session, peer
+        self._recogniser, self._agent, self._speaker = recogniser, agent, speaker
+        self._settings = settings
+        self._hearing = Hearing(
+            session,
+            peer,
+            ears,
+            interrupt=self._interrupted,
+            utter=self._utter,
+            spoken=self._spoken,
+            command=self._obey,
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reply: Reply | None = None
+        self._replying: asyncio.Task[None] | None = None
+        self._recognising: list[Utterance] = []  # spoken, and not understood yet
+        self._owed: CreateReply | None = None  # an answer asked for while the caller is still being understood
+        self._timelines: dict[str, Timeline] = {}  # by the utterance's item
+        self._heard: OrderedDict[str, Heard] = OrderedDict()  # by the answer's item
+        self._touched = 0.0
+        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def end(self, reason: str) -> None:
+        """Makes `run` end the session; safe to call at any time."""
+        if not self._ending.done():
+            self._ending.set_result(reason)
+
+    async def run(self) -> str:
+        """Until the peer hangs up or a time limit ends it; returns the reason as `SessionEnded` gives it."""
+        session = self._session
+        reason = "failed"
+        session.emit(SessionStarted(session.id, session.settings))
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._touch()
+                self._spawn(self._listen())
+                self._spawn(self._watch())
+                if self._settings.agent.greeting:
+                    self._start(self._fixed(self._settings.agent.greeting))
+                reason = await self._ending
+                for task in self._tasks:
+                    task.cancel()
+        except asyncio.CancelledError:
+            reason = "shutdown"
+            raise
+        finally:
+            if self._reply is not None:
+                self._reply.stop("client_cancelled")
+            session.floor.terminate()
+            session.tell_state()
+            session.emit(SessionEnded(session.id, reason))
+        return reason
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _listen(self) -> None:
+        await self._hearing.run()
+        self.end("hung_up")
+
+    async def _watch(self) -> None:
+        """Ends the session that nobody uses, or that lasts too long."""
+        limits = self._settings.server
+        loop = asyncio.get_running_loop()
+        last = loop.time() + limits.session_seconds
+        while not self._ending.done():
+            await asyncio.sleep(WATCH_SECONDS)
+            if self._session.floor.state is not State.IDLE:
+                self._touch()
+            if loop.time() >= last:
+                self.end("too_long")
+            elif loop.time() - self._touched >= limits.idle_seconds:
+                self.end("idle")
+
+    def _touch(self) -> None:
+        self._touched = asyncio.get_running_loop().time()
+
+    # What the caller says
+
+    def _utter(self) -> Utterance:
+        """A new utterance, being recognised from its first frame on."""
+        session = self._session
+        item = session.new_id("item")
+        utterance = Utterance(
+            item,
+            limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
+            partial=lambda text: session.emit(TranscriptPartial(item, text)),
+        )
+        self._spawn(self._understand(utterance))
+        return utterance
+
+    def _spoken(self, utterance: Utterance, quiet: float) -> None:
+        """The caller has finished, `quiet` seconds after the last speech."""
+        session = self._session
+        now = asyncio.get_running_loop().time()
+        self._timelines[utterance.item] = Timeline(spoke_until=now - quiet, endpointed=now)
+        self._recognising.append(utterance)
+        session.emit(InputCommitted(utterance.item, session.last_id()))
+        session.add(Item(utterance.item, Role.USER, "", spoken=True))
+        self._touch()
+
+    async def _understand(self, utterance: Utterance) -> None:
+        session, recogniser = self._session, self._recogniser
+        language = session.settings.language or self._settings.asr.language
+        try:
+            transcript = await utterance.recognise(recogniser.engine, recogniser.lane, language)
+        except AdapterError as error:
+            if utterance in self._recognising:
+                session.emit(TranscriptFailed(utterance.item, error.code, error.message))
+            self._understood(utterance, "")
+            return
+        if utterance.forgotten:
+            return
+        session.change(utterance.item, text=transcript.text)
+        session.emit(
+            TranscriptFinal(
+                utterance.item, transcript.text, transcript.confidence, utterance.seconds, utterance.work
+            )
+        )
+        self._understood(utterance, transcript.text)
+
+    def _understood(self, utterance: Utterance, text: str) -> None:
+        """Answers, unless there is more to understand first, or nothing to answer."""
+        session = self._session
+        timeline = self._timelines.pop(utterance.item, None)
+        if timeline is not None:
+            timeline.understood = asyncio.get_running_loop().time()
+        if utterance in self._recognising:
+            self._recognising.remove(utterance)
+        if self._recognising or session.floor.state is State.LISTENING or self._reply is not None:
+            return
+        turns = session.settings.turns
+        owed, self._owed = self._owed, None
+        if owed is not None or (text and turns is not None and turns.create_reply):
+            self._answer(owed or CreateReply(), timeline)
+        elif session.floor.state is State.THINKING:
+            session.floor.rest()
+        session.tell_state()
+
+    def _interrupted(self) -> None:
+        """The caller speaks: whatever is being answered is over."""
+        self._touch()
+        self._stop("turn_detected")
+
+    # What is answered
+
+    def _answer(self, request: CreateReply, timeline: Timeline | None = None) -> None:
+        session = self._session
+        settings = session.settings
+        if request.instructions is not None:
+            settings = replace(settings, instructions=request.instructions)
+        if request.speaks is not None:
+            settings = replace(settings, speaks=request.speaks)
+        history = list(session.history)
+        self._start(lambda: self._agent.reply(history, settings), timeline, request)
+
+    def _start(self, words: Words, timeline: Timeline | None = None, request: CreateReply | None = None) -> None:
+        session = self._session
+        speaks = session.settings.speaks if request is None or request.speaks is None else request.speaks
+        session.turn += 1
+        session.floor.think()
+        self._reply = Reply(
+            session,
+            self._peer,
+            words,
+            self._speaker,
+            settings=replace(session.settings, speaks=speaks),
+            fallback=self._settings.agent.fallback,
+            timeline=timeline,
+        )
+        self._reply.begin()
+        self._replying = self._spawn(self._run_reply(self._reply))
+        session.tell_state()
+
+    async def _run_reply(self, reply: Reply) -> None:
+        await reply.run()
+        self._remember(reply)
+        if self._reply is reply:
+            self._reply = self._replying = None
+            self._session.floor.rest()
+            self._touch()
+            self._session.tell_state()
+
+    def _stop(self, reason: str) -> bool:
+        """Stops the answer, if there is one."""
+        reply, task = self._reply, self._replying
+        if reply is None or task is None:
+            return False
+        self._reply = self._replying = None
+        reply.stop(reason)
+        self._remember(reply)
+        task.cancel()
+        return True
+
+    def _remember(self, reply: Reply) -> None:
+        self._heard[reply.item.id] = reply.heard
+        while len(self._heard) > REMEMBERED_REPLIES:
+            self._heard.popitem(last=False)
+
+    @staticmethod
+    def _fixed(text: str) -> Words:
+        async def words() -> AsyncGenerator[str]:
+            yield text
+
+        return words
+
+    # What the caller's program asks
+
+    def _obey(self, command: Command) -> None:
+        """Does what a command asks; what cannot be done is told and changes nothing."""
+        self._touch()
+        try:
+            match command:
+                case UpdateSettings():
+                    self._session.update(dict(command.changes))
+                    self._session.emit(SettingsChanged(self._session.settings))
+                case AddItem():
+                    self._session.add(command.item, command.after)
+                case RetrieveItem():
+                    self._session.emit(ItemRetrieved(self._session.history[self._session.place(command.item)]))
+                case DeleteItem():
+                    self._session.remove(command.item)
+                    self._session.emit(ItemDeleted(command.item))
+                case TruncateItem():
+                    self._truncate(command)
+                case CreateReply():
+                    self._create(command)
+                case CancelReply():
+                    self._cancel(command)
+                case ClearOutput():
+                    self._hush()
+        except VoicechatError as error:
+            self._session.fail(error, command.event_id)
+
+    def _create(self, command: CreateReply) -> None:
+        if self._reply is not None:
+            raise BadMessage(
+                "conversation_already_has_active_response", f"the answer {self._reply.id} is not over: cancel it first"
+            )
+        if self._recognising or self._session.floor.state is State.LISTENING:
+            self._owed = command
+        else:
+            self._answer(command)
+
+    def _cancel(self, command: CancelReply) -> None:
+        if self._reply is None or command.reply not in (None, self._reply.id):
+            raise BadMessage("response_cancel_not_active", "there is no such answer to cancel", param="response_id")
+        self._hush()
+
+    def _hush(self) -> None:
+        if self._stop("client_cancelled") and self._session.floor.state is not State.LISTENING:
+            self._session.floor.rest()
+
+    def _truncate(self, command: TruncateItem) -> None:
+        item = self._session.history[self._session.place(command.item)]
+        if item.role is not Role.ASSISTANT:
+            raise BadMessage("invalid_value", f"{item.id} is not an assistant's item", param="item_id")
+        if self._reply is not None and self._reply.item.id == item.id:
+            self._hush()
+        heard = self._heard.get(item.id, Heard()).until(command.end)
+        self._heard[item.id] = heard
+        changed = self._session.change(item.id, text=heard.text) or item
+        self._session.emit(ItemTruncated(changed, command.end))

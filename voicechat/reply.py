@@ -1,0 +1,194 @@
+"""One answer: the agent's words, made into sound, spoken, and accounted for as they are heard."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from voicechat.audio import AudioFrame
+from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
+from voicechat.errors import AdapterError, AgentError, VoicechatError
+from voicechat.events import (
+    ReplyAudible,
+    ReplyFinished,
+    ReplyStarted,
+    ReplyStatus,
+    ReplyText,
+    TurnMeasured,
+)
+from voicechat.protocols import Heard, Lane, Peer, SpeechChunk, TtsEngine
+from voicechat.sentences import Clauses
+from voicechat.session import Session
+from voicechat.synthesis import Synthesis
+
+Words = Callable[[], AsyncGenerator[str]]
+
+
+@dataclass(slots=True)
+class Timeline:
+    """When the parts of a turn were done, on the loop's clock in seconds; 0.0: not yet."""
+
+    spoke_until: float = 0.0
+    endpointed: float = 0.0
+    understood: float = 0.0
+    first_word: float = 0.0
+
+    def measured(self, turn: int, first_sound: float) -> TurnMeasured:
+        start = self.spoke_until
+        return TurnMeasured(
+            turn, self.endpointed - start, self.understood - start, self.first_word - start, first_sound - start
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """The synthesizer an answer is spoken with, and where it runs."""
+
+    engine: TtsEngine
+    lane: Lane
+    in_flight: int
+
+    def voice(self, wanted: str) -> str:
+        """The wanted voice, or the engine's first where it has no such voice."""
+        return wanted if any(voice.name == wanted for voice in self.engine.voices) else ""
+
+
+class Reply:
+    """The `turn`-th turn of the session, from its first word to its end, however it ends.
+
+    It ends once: by itself, by `stop`, or by an error, and tells the session of it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        peer: Peer,
+        words: Words,
+        speaker: Speaker,
+        *,
+        settings: SessionSettings,
+        fallback: str,
+        timeline: Timeline | None,
+    ) -> None:
+        self.id = session.new_id("resp")
+        self.item = Item(session.new_id("item"), Role.ASSISTANT, "", settings.speaks, ItemStatus.IN_PROGRESS)
+        self.turn = session.turn
+        self.heard = Heard()
+        self.over = False
+        self._session, self._peer = session, peer
+        self._words, self._speaker, self._settings = words, speaker, settings
+        self._fallback = fallback
+        self._timeline = timeline
+        self._text = ""
+        self._error: VoicechatError | None = None
+
+    def begin(self) -> None:
+        """Enters the history and tells of it; `run` comes after."""
+        session = self._session
+        previous = session.last_id()
+        session.reply = self.id
+        session.history.append(self.item)
+        session.emit(ReplyStarted(self.id, self.turn, self.item, previous, self._settings.speaks))
+
+    async def run(self) -> None:
+        """Until the last sound has been heard. Cancelling it stops the agent and the synthesizer at their next step."""
+        if self._settings.speaks:
+            self.heard = await self._speak()
+        else:
+            await self._write()
+        if self._error is None:
+            self._finish(ReplyStatus.COMPLETED)
+        else:
+            self._session.fail(self._error)
+            self._finish(ReplyStatus.FAILED, self._error.code, self._error.message)
+
+    def stop(self, reason: str) -> None:
+        """The answer is over at once: what was heard of it stays. Whoever calls it cancels `run` as well."""
+        if not self.over:
+            self.heard = self._peer.cut(self.turn + 1)
+            self._finish(ReplyStatus.CANCELLED, reason)
+
+    def _finish(self, status: ReplyStatus, reason: str | None = None, message: str | None = None) -> None:
+        """Writes what was heard into the history and tells of it; once."""
+        if self.over:
+            return
+        self.over = True
+        session = self._session
+        session.reply = None
+        done = ItemStatus.COMPLETED if status is ReplyStatus.COMPLETED else ItemStatus.INCOMPLETE
+        text = self._text.strip()
+        heard = self.heard.text if self._settings.speaks else text
+        item = session.change(self.item.id, text=heard, status=done) or replace(self.item, text=heard, status=done)
+        session.emit(ReplyFinished(self.id, item, status, text, self.heard.seconds, reason, message))
+
+    async def _write(self) -> None:
+        async with aclosing(self._tokens()) as tokens:
+            async for token in tokens:
+                self._say(token)
+
+    async def _speak(self) -> Heard:
+        speaker, settings = self._speaker, self._settings
+        voice = speaker.voice(settings.voice)
+        synthesis = Synthesis(
+            speaker.lane, speaker.engine, voice=voice, speed=settings.speed, in_flight=speaker.in_flight
+        )
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(self._make(synthesis))
+            watching = group.create_task(self._watch())
+            try:
+                async for sound in synthesis.sounds():
+                    if sound.clause:
+                        self._say(f"{sound.clause} ")
+                    frame = AudioFrame(sound.samples, speaker.engine.rate)
+                    await self._peer.play(SpeechChunk(frame, self.turn, sound.words))
+                heard = await self._peer.drain(self.turn)
+            except AdapterError as error:
+                self._error = error
+                heard = self._peer.cut(self.turn + 1)
+            finally:
+                making.cancel()
+                watching.cancel()
+        return heard
+
+    async def _make(self, synthesis: Synthesis) -> None:
+        async with aclosing(self._clauses()) as clauses:
+            await synthesis.run(clauses)
+
+    async def _watch(self) -> None:
+        first_sound = await self._peer.audible(self.turn)
+        if self.over:  # stopped in the very tick of its first sound
+            return
+        self._session.floor.speak()
+        self._session.emit(ReplyAudible(self.id))
+        if self._timeline is not None:
+            self._session.emit(self._timeline.measured(self.turn, first_sound))
+        self._session.tell_state()
+
+    async def _clauses(self) -> AsyncGenerator[str]:
+        clauses = Clauses()
+        async with aclosing(self._tokens()) as tokens:
+            async for token in tokens:
+                for clause in clauses.push(token):
+                    yield clause
+        for clause in clauses.finish():
+            yield clause
+
+    async def _tokens(self) -> AsyncGenerator[str]:
+        """The agent's words, or the fallback sentence where they fail."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with aclosing(self._words()) as tokens:
+                async for token in tokens:
+                    if self._timeline is not None and not self._timeline.first_word:
+                        self._timeline.first_word = loop.time()
+                    yield token
+        except AgentError as error:
+            self._error = error
+            if self._timeline is not None and not self._timeline.first_word:
+                self._timeline.first_word = loop.time()
+            yield self._fallback
+
+    def _say(self, text: str) -> None:
+        self._text += text
+        self._session.emit(ReplyText(self.id, text))
+

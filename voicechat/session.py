@@ -1,0 +1,132 @@
+"""One caller's state: the history, the settings, the turn, and who is told what happens."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from voicechat.config import TurnSettings
+from voicechat.conversation import Item, ItemStatus, SessionSettings, TurnDetection
+from voicechat.errors import BadMessage, VoicechatError
+from voicechat.events import Event, Failed, ItemAdded, StateChanged
+from voicechat.turn import Floor, Rules
+
+HISTORY_ITEMS = 400
+"""Older items are forgotten."""
+
+Observer = Callable[[Event], None]
+
+
+class Session:
+    """One caller's conversation. On the loop; only the pipeline writes it."""
+
+    def __init__(
+        self, id: str, settings: SessionSettings, knobs: TurnSettings, observers: Sequence[Observer] = ()
+    ) -> None:
+        self.id = id
+        self.settings = settings
+        self.history: list[Item] = []
+        self.turn = 0
+        self.reply: str | None = None
+        """The answer that is being made or spoken."""
+        self._knobs = knobs
+        self._observers = list(observers)
+        self._ids = itertools.count(1)
+        self.floor = Floor(self._rules())
+        self._told = self.floor.state
+
+    def emit(self, event: Event) -> None:
+        """Tells every observer, in order."""
+        for observe in self._observers:
+            observe(event)
+
+    def fail(self, error: VoicechatError, event_id: str | None = None) -> None:
+        """Tells that something went wrong; the session goes on."""
+        param = None
+        if isinstance(error, BadMessage):
+            param, event_id = error.param, error.event_id or event_id
+        self.emit(Failed(error.code, error.message, param, event_id))
+
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
+    def tell_state(self) -> None:
+        """Emits StateChanged when the floor has moved since the last time."""
+        if self.floor.state is not self._told:
+            self._told = self.floor.state
+            self.emit(StateChanged(self._told))
+
+    def new_id(self, kind: str) -> str:
+        """An id no other item or answer of any session has, e.g. item_3f2a_7."""
+        return f"{kind}_{self.id.removeprefix('sess_')}_{next(self._ids)}"
+
+    def add(self, item: Item, after: str | None = None) -> None:
+        """Put an item after the item `after`, at the front for "root", or at the end. Raises BadMessage."""
+        if any(known.id == item.id for known in self.history):
+            raise BadMessage("item_already_exists", f"there is an item {item.id} already", param="item.id")
+        if after is None:
+            place = len(self.history)
+        else:
+            place = 0 if after == "root" else self.place(after) + 1
+        self.history.insert(place, item)
+        self.emit(ItemAdded(item, self.previous(item.id)))
+        if len(self.history) > HISTORY_ITEMS:
+            del self.history[0]
+
+    def change(
+        self, id: str, *, text: str | None = None, status: ItemStatus | None = None
+    ) -> Item | None:
+        """The item with a new text or status; None when it has been deleted meanwhile."""
+        for place, item in enumerate(self.history):
+            if item.id == id:
+                changed = replace(
+                    item, text=item.text if text is None else text, status=item.status if status is None else status
+                )
+                self.history[place] = changed
+                return changed
+        return None
+
+    def remove(self, id: str) -> None:
+        """Raises BadMessage when there is no such item."""
+        del self.history[self.place(id)]
+
+    def place(self, id: str) -> int:
+        """Where the item stands in the history. Raises BadMessage."""
+        for place, item in enumerate(self.history):
+            if item.id == id:
+                return place
+        raise BadMessage("item_not_found", f"there is no item {id}", param="item_id")
+
+    def previous(self, id: str) -> str | None:
+        """The id of the item before; None for the first."""
+        place = self.place(id)
+        return self.history[place - 1].id if place else None
+
+    def last_id(self) -> str | None:
+        return self.history[-1].id if self.history else None
+
+    def update(self, changes: dict[str, object]) -> None:
+        """Merges changes of `SessionSettings`; `turns` may be a mapping of `TurnDetection`'s fields."""
+        turns = changes.get("turns")
+        if isinstance(turns, dict):
+            changes = {**changes, "turns": replace(self.settings.turns or self._detection(), **turns)}
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # the wire has validated them
+        self.floor.rules = self._rules()
+
+    def _detection(self) -> TurnDetection:
+        return TurnDetection(silence=self._knobs.silence, prefix=self._knobs.prefix)
+
+    def _rules(self) -> Rules:
+        knobs = self._knobs
+        turns = self.settings.turns
+        given = turns or self._detection()
+        return Rules(
+            silence=given.silence,
+            start=knobs.start,
+            pause_after=knobs.pause_after,
+            confirm=knobs.confirm,
+            release=knobs.release,
+            max_utterance=knobs.max_utterance,
+            threshold=given.threshold,
+            detects=turns is not None,
+            interrupts=given.interrupt_reply,
+        )

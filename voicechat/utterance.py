@@ -1,0 +1,98 @@
+"""One utterance on its way from sound to text, beside the loop that keeps hearing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import numpy as np
+
+from voicechat.audio import AudioFrame
+from voicechat.conversation import Transcript
+from voicechat.protocols import AsrEngine, AsrStream, Lane
+
+T = TypeVar("T")
+
+BATCH_SECONDS = 0.1
+"""Sound handed to the recogniser at once while the caller speaks: fewer thread hops."""
+
+
+class Utterance:
+    """Collects one utterance's frames and has them recognised on a lane as they come.
+
+    `hear` and `end` are for the loop and never wait. `limit` seconds of sound are taken, more is ignored.
+    """
+
+    def __init__(self, item: str, *, limit: float, partial: Callable[[str], None]) -> None:
+        self.item = item
+        self.seconds = 0.0
+        self.forgotten = False
+        self.work = 0.0
+        """Seconds spent in the recogniser, waiting for its lane included."""
+        self._limit = limit
+        self._partial = partial
+        self._frames: list[AudioFrame] = []
+        self._fresh = 0.0  # seconds of sound in `_frames`
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    def hear(self, frame: AudioFrame) -> None:
+        if self._ended or self.seconds >= self._limit:
+            return
+        self._frames.append(frame)
+        self._fresh += frame.seconds
+        self.seconds += frame.seconds
+        if self._fresh >= BATCH_SECONDS:
+            self._changed.set()
+
+    def end(self) -> None:
+        """All of it has been heard."""
+        self._ended = True
+        self._changed.set()
+
+    def forget(self) -> None:
+        """It shall not be recognised after all."""
+        self.forgotten = True
+        self.end()
+
+    async def recognise(self, engine: AsrEngine, lane: Lane, language: str | None) -> Transcript:
+        """The final transcript, some time after `end`. Raises EngineFailed. Cancelling it frees the engine's stream."""
+        opened: list[AsrStream] = []  # filled on the lane, so that a cancelled opening is closed too
+        try:
+            await self._timed(lane.run(lambda: opened.append(engine.open(language))))
+            stream = opened[0]
+            while True:
+                await self._wait()
+                ended = self._ended
+                if self._frames:
+                    await self._timed(self._accept(lane, stream, self._take()))
+                if ended:
+                    return await self._timed(lane.run(stream.finish, urgent=True))
+        finally:
+            lane.post(lambda: _close(opened))
+
+    async def _accept(self, lane: Lane, stream: AsrStream, frame: AudioFrame) -> None:
+        text = await lane.run(lambda: stream.accept(frame), urgent=self._ended)
+        if text is not None:
+            self._partial(text)
+
+    async def _timed(self, work: Awaitable[T]) -> T:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            return await work
+        finally:
+            self.work += loop.time() - begin
+
+    async def _wait(self) -> None:
+        while not self._ended and self._fresh < BATCH_SECONDS:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _take(self) -> AudioFrame:
+        frames, self._frames, self._fresh = self._frames, [], 0.0
+        return AudioFrame(np.concatenate([frame.samples for frame in frames]), frames[0].rate)
+
+
+def _close(streams: list[AsrStream]) -> None:
+    for stream in streams:
+        stream.close()
