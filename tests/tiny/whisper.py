@@ -7,6 +7,7 @@ the empty token, by which CTranslate2 4.8 knows a multilingual model.
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,9 @@ LANGUAGES: Final = tuple(
     " yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su".split()
 )
 END, START = "<|endoftext|>", "<|startoftranscript|>"
-TASKS: Final = ("<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>")
+TASKS: Final = tuple(
+    f"<|{task}|>" for task in ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
+)
 WIDTH: Final = 64
 POSITIONS: Final = 448
 WINDOW: Final = 1500
@@ -90,7 +93,7 @@ def _model(
     script = _script(tokenizer, say, language, speech, PROMPT if multilingual else 1)
     _decoder(spec.decoder, random, embeddings, np.float32(4) * embeddings[script])
     spec.decoder.projection.weight = np.float32(certainty) * embeddings
-    ids = tokenizer.token_to_id
+    ids = partial(_id, tokenizer)
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [ids(END)]
     spec.config.lang_ids = [ids(f"<|{code}|>") for code in LANGUAGES] if multilingual else []
@@ -103,12 +106,18 @@ def _model(
 
 def _script(tokenizer: Tokenizer, say: str, language: str, speech: bool, prompt: int) -> list[int]:
     """The token that each position makes most likely: the language, then a time, the words and the end."""
-    ids = tokenizer.token_to_id
+    ids = partial(_id, tokenizer)
     first = ids(f"<|{language}|>") if prompt > 1 and speech else ids("<|nospeech|>")
     start = [first] * (prompt - 1) + [ids("<|0.00|>")]
     words: Sequence[int] = tokenizer.encode(say, add_special_tokens=False).ids
     script = [*start, *words]
     return script + [ids(END)] * (POSITIONS - len(script))
+
+
+def _id(tokenizer: Tokenizer, token: str) -> int:
+    number = tokenizer.token_to_id(token)
+    assert number is not None, token
+    return number
 
 
 def _encoder(encoder: Any, random: np.random.Generator) -> None:
