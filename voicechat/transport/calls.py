@@ -1,0 +1,112 @@
+"""WebRTC calls over HTTP: an offer is posted, the answer comes back, and the call has an address to hang up at."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from voicechat.config import Settings
+from voicechat.errors import BadOffer, PeerError
+from voicechat.protocols import Reception
+from voicechat.transport.channel import Wire
+from voicechat.transport.sdp import check_offer
+from voicechat.transport.webrtc import WebrtcPeer, answer
+from voicechat.transport.wire import RealtimeWire
+
+PATH: Final = "/v1/realtime/calls"
+
+_BODY_SECONDS: Final = 5.0
+"""For the offer to come in; the server below has no such deadline."""
+
+_POLITE_SECONDS: Final = 0.3
+"""On shutdown, for sessions to end by themselves before they are cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    peer: WebrtcPeer
+    task: asyncio.Task[None]
+
+
+def _realtime(session: str) -> Wire:
+    return RealtimeWire(session, channel="webrtc")
+
+
+class Calls:
+    """The calls in progress. Each holds its place at the reception, and is one task, until it is over.
+
+    `wire` makes the language of a session's data channel.
+    """
+
+    def __init__(self, settings: Settings, reception: Reception, wire: Callable[[str], Wire] = _realtime) -> None:
+        self._settings = settings
+        self._reception = reception
+        self._wire = wire
+        self._calls: dict[str, _Call] = {}
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.post(PATH, self._create),
+            web.delete(f"{PATH}/{{call}}", self._hang_up),
+            web.post(f"{PATH}/{{call}}/hangup", self._hang_up),
+        ]
+
+    async def close(self) -> None:
+        """Ends all calls within a second and a half."""
+        calls = list(self._calls.values())
+        for call in calls:
+            call.peer.hang_up("shutdown")
+        if calls:
+            _, late = await asyncio.wait([call.task for call in calls], timeout=_POLITE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        """Raises BadOffer and NoRoom."""
+        offer = check_offer(await _body(request, self._settings.server.offer_bytes), self._settings.server)
+        with ExitStack() as place:
+            session = place.enter_context(self._reception.admit())
+            peer = await answer(offer, self._settings, self._wire(session))
+            name = f"call_{secrets.token_urlsafe(16)}"
+            task = asyncio.create_task(self._run(name, session, peer, place.pop_all()), name=name)
+            self._calls[name] = _Call(peer, task)
+        return web.Response(
+            status=201, text=peer.answer_sdp, content_type="application/sdp", headers={"Location": f"{PATH}/{name}"}
+        )
+
+    async def _run(self, name: str, session: str, peer: WebrtcPeer, place: ExitStack) -> None:
+        with place:
+            try:
+                await self._reception.serve(session, peer)
+            finally:
+                del self._calls[name]
+                await peer.close()
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        """The call ends; its place is free a moment later. Raises PeerError."""
+        call = self._calls.get(request.match_info["call"])
+        if call is None:
+            raise PeerError("call_id_not_found", "There is no such call; it may be over.")
+        call.peer.hang_up()
+        return web.Response(status=204)
+
+
+async def _body(request: web.Request, most: int) -> bytes:
+    """The body of at most `most` bytes, read within a deadline. Raises BadOffer."""
+    if request.content_type != "application/sdp":
+        raise BadOffer("bad_content_type", f"Content-Type is {request.content_type}; application/sdp is expected")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > most:
+                    raise BadOffer("offer_too_large", f"the offer is larger than {most} bytes")
+    except TimeoutError:
+        raise BadOffer("offer_too_slow", f"the offer did not come within {_BODY_SECONDS} s") from None
+    return bytes(body)

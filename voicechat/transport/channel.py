@@ -1,0 +1,107 @@
+"""The data channel of a WebRTC call: events out as JSON text, the caller's messages in."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from aiortc import RTCDataChannel
+
+from voicechat.audio import AudioFrame
+from voicechat.commands import Command
+from voicechat.errors import BadMessage
+from voicechat.events import Event, Failed
+
+LABEL: Final = "oai-events"
+"""The name that OpenAI's clients give the channel."""
+
+_EARLY: Final = 256
+"""Messages kept for a channel that is not open yet; later ones are lost."""
+
+_UNREAD: Final = 1 << 20
+"""Bytes that may wait for a caller who does not read; then the call ends."""
+
+_TOO_LONG: Final = {
+    "type": "error",
+    "error": {"type": "server_error", "code": "event_too_large", "message": "An event is too large for this channel."},
+}
+
+
+class Wire(Protocol):
+    """A language of JSON messages; it may remember what it has said."""
+
+    def encode(self, event: Event) -> list[dict[str, object]]: ...
+
+    def decode(self, message: str) -> Command | AudioFrame | None:
+        """Raises BadMessage."""
+        ...
+
+
+class EventChannel:
+    """Keeps what is said before the channel opens; then both ways. Nothing here blocks or raises.
+
+    `ask` takes the caller's commands; `fail` is told when the caller does not read.
+    """
+
+    def __init__(
+        self, wire: Wire, message_bytes: int, ask: Callable[[Command], None], fail: Callable[[str], None]
+    ) -> None:
+        self._wire = wire
+        self._message_bytes = message_bytes
+        self._ask = ask
+        self._fail = fail
+        self._early: deque[str] = deque()
+        self._channel: RTCDataChannel | None = None
+
+    def open(self, channel: RTCDataChannel) -> None:
+        """The caller has opened a channel; the first of the right name is ours."""
+        if channel.label != LABEL or self._channel is not None:
+            return
+        self._channel = channel
+        channel.on("message", self._take)
+        while self._early:
+            self._send(self._early.popleft())
+
+    def notify(self, event: Event) -> None:
+        for message in self._wire.encode(event):
+            self._send(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+
+    async def drain(self, seconds: float) -> None:
+        """Waits until all has left, or until the time is over."""
+        step = 0.01
+        while seconds > 0 and self._channel is not None and self._channel.bufferedAmount > 0:
+            await asyncio.sleep(step)
+            seconds -= step
+
+    def _send(self, text: str) -> None:
+        if self._channel is None:
+            if len(self._early) < _EARLY:
+                self._early.append(text)
+        elif self._channel.readyState == "open":
+            if self._channel.bufferedAmount > _UNREAD:
+                self._fail("events_unread")
+                return
+            try:
+                self._channel.send(text)
+            except ValueError:  # longer than the caller said they take
+                self._channel.send(json.dumps(_TOO_LONG))
+
+    def _take(self, message: str | bytes) -> None:
+        try:
+            command = self._decode(message)
+        except BadMessage as error:
+            self.notify(Failed(error.code, error.message, error.param, error.event_id))
+            return
+        if command is not None:
+            self._ask(command)
+
+    def _decode(self, message: str | bytes) -> Command | None:
+        if not isinstance(message, str):
+            raise BadMessage("not_text", "messages on this channel are JSON text, not bytes")
+        if len(message) > self._message_bytes:
+            raise BadMessage("message_too_large", f"at most {self._message_bytes} characters a message are taken")
+        command = self._wire.decode(message)
+        if isinstance(command, AudioFrame):
+            raise BadMessage("audio_on_channel", "sound of a WebRTC call comes on its audio track")
+        return command

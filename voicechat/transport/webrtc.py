@@ -1,0 +1,185 @@
+"""One WebRTC caller: sound both ways over RTP, events over a data channel."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Final
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamTrack
+
+from voicechat.audio import AudioFrame, Samples
+from voicechat.commands import Command
+from voicechat.config import Settings
+from voicechat.errors import BadOffer
+from voicechat.events import Event
+from voicechat.protocols import Heard, SpeechChunk
+from voicechat.transport.channel import EventChannel, Wire
+from voicechat.transport.microphone import Microphone
+from voicechat.transport.opus import RATE, OpusEncoder
+from voicechat.transport.playout import Playout
+from voicechat.transport.rtp import listen
+from voicechat.transport.sdp import MALFORMED
+from voicechat.transport.speaker import Speaker
+
+_log = logging.getLogger(__name__)
+
+_GATHER: Final = 3.0
+"""Seconds for our own side of the answer; without STUN servers it takes a few milliseconds."""
+
+_FAREWELL, _CLOSE = 0.1, 0.8
+"""Seconds for the last events to leave, and for the connection to close."""
+
+_REFUSED: Final = (*MALFORMED, InternalError, InvalidAccessError, InvalidStateError, OperationError)
+
+
+class WebrtcPeer:
+    """The far end of a WebRTC call; see `protocols.Peer`. Made by `answer`; everything on the loop.
+
+    The call ends when the caller hangs up, when the connection fails, is not there `setup_seconds` after the answer,
+    or brings no packet for `media_silence_seconds` (a muted browser goes on sending); `reason` then says which.
+    """
+
+    def __init__(self, settings: Settings, wire: Wire) -> None:
+        self.answer_sdp = ""
+        self.reason: str | None = None
+        self.microphone = Microphone(RATE)
+        self.playout = Playout(RATE, ahead=settings.playout.ahead)
+        self._server = settings.server
+        self._speaker = Speaker(self.playout, OpusEncoder(settings.playout.bitrate, settings.playout.complexity))
+        self._channel = EventChannel(wire, self._server.message_bytes, self.microphone.ask, self.hang_up)
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connected = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: asyncio.Task[None] | None = None
+        self._packet_at: float | None = None
+
+    def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
+        return self.microphone.incoming()
+
+    async def play(self, chunk: SpeechChunk) -> None:
+        await self.playout.put(chunk)
+
+    async def audible(self, turn: int) -> float:
+        return await self.playout.audible(turn)
+
+    async def drain(self, turn: int) -> Heard:
+        return await self.playout.drain(turn)
+
+    def pause(self) -> None:
+        self.playout.pause()
+
+    def resume(self) -> None:
+        self.playout.resume()
+
+    def cut(self, turn: int) -> Heard:
+        return self.playout.cut(turn)
+
+    def notify(self, event: Event) -> None:
+        self._channel.notify(event)
+
+    def hang_up(self, reason: str = "hung_up") -> None:
+        """The call is over: `incoming` ends. The first reason counts."""
+        if self.reason is None:
+            self.reason = reason
+            self.microphone.close()
+
+    async def close(self) -> None:
+        """Hangs up and frees tasks, threads and sockets within a second. Safe at any time and from several tasks."""
+        self.hang_up("closed")
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def accept(self, offer: str) -> None:
+        """Answers a checked offer, once. Raises BadOffer."""
+        connection = self._connection
+        transceiver = connection.addTransceiver(self._speaker, "sendrecv")
+        opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
+        transceiver.setCodecPreferences(opus)
+
+        def follow(track: MediaStreamTrack) -> None:
+            if track.kind == "audio":
+                self._start(self._listen(transceiver.receiver))
+
+        connection.on("track", follow)
+        connection.on("datachannel", self._channel.open)
+        connection.on("connectionstatechange", self._change)
+        try:
+            async with asyncio.timeout(_GATHER):
+                await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+                for other in connection.getTransceivers():
+                    if other is not transceiver:
+                        other.direction = "inactive"  # pictures would cost a decoder thread
+                await connection.setLocalDescription()
+        except TimeoutError:
+            raise BadOffer("bad_offer", f"the offer took longer than {_GATHER} s to answer") from None
+        except _REFUSED as error:
+            what = f"{type(error).__name__} {error}"[:150]
+            raise BadOffer("bad_offer", f"the offer cannot be answered: {what}") from error
+        self.answer_sdp = connection.localDescription.sdp
+        self._start(self._watch())
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _listen(self, receiver: RTCRtpReceiver) -> None:
+        self._packet_at = asyncio.get_running_loop().time()
+        await listen(receiver, self._hear)
+        self.hang_up()
+
+    def _hear(self, samples: Samples, _: int) -> None:
+        self._packet_at = asyncio.get_running_loop().time()
+        self.microphone.hear(samples)
+
+    def _change(self) -> None:
+        match self._connection.connectionState:
+            case "connected":
+                self._connected.set()
+            case "failed":
+                self.hang_up("connection_failed")
+            case "closed":
+                self.hang_up()
+
+    async def _watch(self) -> None:
+        """Hangs up on a caller who never comes, or who has vanished. aiortc would wait for ever, or half a minute."""
+        try:
+            async with asyncio.timeout(self._server.setup_seconds):
+                await self._connected.wait()
+        except TimeoutError:
+            self.hang_up("setup_timeout")
+            return
+        if self._packet_at is None:
+            return  # they only listen
+        loop = asyncio.get_running_loop()
+        self._packet_at = loop.time()
+        left = patience = self._server.media_silence_seconds
+        while left > 0:
+            await asyncio.sleep(left)
+            left = self._packet_at + patience - loop.time()
+        self.hang_up("media_silence")
+
+    async def _close(self) -> None:
+        if self._connected.is_set():
+            await self._channel.drain(_FAREWELL)
+        self._speaker.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_CLOSE):
+                await self._connection.close()
+        except TimeoutError:
+            _log.warning("a WebRTC connection did not close within %s s", _CLOSE)
+
+
+async def answer(offer: str, settings: Settings, wire: Wire) -> WebrtcPeer:
+    """A peer for an offer that `check_offer` has passed; its answer is in `answer_sdp`. Raises BadOffer."""
+    peer = WebrtcPeer(settings, wire)
+    try:
+        await peer.accept(offer)
+    except BaseException:
+        await peer.close()
+        raise
+    return peer
