@@ -138,6 +138,7 @@ class Floor:
         if not _reached(self.quiet, self.rules.silence) and not too_long:
             return ()
         self.move(State.THINKING)
+        self._speech = _Run()  # speech that goes on counts anew
         return (Act.END,)
 
     def _when_thinking(self) -> tuple[Act, ...]:

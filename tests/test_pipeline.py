@@ -1,0 +1,545 @@
+"""Whole conversations on virtual time: a scripted caller, scripted engines, the real session between them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests import virtual_time
+from tests.fakes import (
+    FakePeer,
+    InlineLane,
+    LoudnessVad,
+    ScriptedAgent,
+    ScriptedAsr,
+    ScriptedTts,
+    loud,
+    noise,
+    quiet,
+)
+from voicechat.commands import (
+    AddItem,
+    CancelReply,
+    ClearInput,
+    CommitInput,
+    CreateReply,
+    DeleteItem,
+    RetrieveItem,
+    TruncateItem,
+    UpdateSettings,
+)
+from voicechat.config import AgentSettings, ServerSettings, Settings
+from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
+from voicechat.events import (
+    Event,
+    Failed,
+    InputCleared,
+    InputCommitted,
+    ItemAdded,
+    ItemDeleted,
+    ItemRetrieved,
+    ItemTruncated,
+    ReplyAudible,
+    ReplyFinished,
+    ReplyPaused,
+    ReplyResumed,
+    ReplyStarted,
+    ReplyStatus,
+    ReplyText,
+    SessionEnded,
+    SessionStarted,
+    SpeechStarted,
+    SpeechStopped,
+    State,
+    StateChanged,
+    TranscriptFailed,
+    TranscriptFinal,
+    TurnMeasured,
+)
+from voicechat.hearing import Ears
+from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.reply import Speaker
+from voicechat.session import Session
+
+LONG = " ".join(f"word{n}" for n in range(60))
+"""3.6 seconds of answer."""
+
+
+@dataclass
+class Call:
+    """A session between a fake peer and scripted engines."""
+
+    asr: ScriptedAsr = field(default_factory=lambda: ScriptedAsr("hello there"))
+    agent: ScriptedAgent = field(default_factory=lambda: ScriptedAgent(["good morning to you"]))
+    tts: ScriptedTts = field(default_factory=ScriptedTts)
+    settings: Settings = field(default_factory=Settings)
+    session_settings: SessionSettings = field(default_factory=SessionSettings)
+    lane: InlineLane = field(default_factory=InlineLane)
+    peer: FakePeer = field(init=False)
+    session: Session = field(init=False)
+    pipeline: Pipeline = field(init=False)
+
+    async def run(self, caller: Callable[["Call"], Coroutine[Any, Any, None]]) -> None:
+        """The session, while the caller acts; hangs up when the caller is done."""
+        self.peer = FakePeer()
+        self.session = Session("sess_test", self.session_settings, self.settings.turn, [self.peer.notify])
+        self.pipeline = Pipeline(
+            self.session,
+            self.peer,
+            ears=Ears(LoudnessVad(1000), LoudnessVad(5000)),
+            recogniser=Recogniser(self.asr, self.lane),
+            agent=self.agent,
+            speaker=Speaker(self.tts, self.lane, 2),
+            settings=self.settings,
+        )
+        wire = asyncio.create_task(self.peer.speak())
+        acting = asyncio.create_task(caller(self))
+        try:
+            self.reason = await self.pipeline.run()
+            await acting
+        finally:
+            acting.cancel()
+            wire.cancel()
+            await asyncio.wait({acting, wire})
+
+
+def of(call: Call, *kinds: type[Event]) -> list[Any]:
+    return [event for event in call.peer.events if isinstance(event, kinds)]
+
+
+def kinds(call: Call, *leave: type[Event]) -> list[str]:
+    return [type(event).__name__ for event in call.peer.events if not isinstance(event, leave)]
+
+
+def texts(call: Call) -> list[tuple[str, str]]:
+    return [(item.role.value, item.text) for item in call.session.history]
+
+
+async def until(call: Call, kind: type[Event], count: int = 1) -> None:
+    async with asyncio.timeout(120):
+        while len(of(call, kind)) < count:
+            await asyncio.sleep(0.01)
+
+
+def converse(call: Call, caller: Callable[[Call], Coroutine[Any, Any, None]]) -> Call:
+    virtual_time.run(call.run(caller))
+    return call
+
+
+async def one_turn(call: Call) -> None:
+    call.peer.hears(loud(1.0))
+    await until(call, ReplyFinished)
+    call.peer.hangs_up()
+
+
+def test_a_spoken_turn_is_understood_and_answered() -> None:
+    call = converse(Call(), one_turn)
+    assert texts(call) == [("user", "hello there"), ("assistant", "good morning to you")]
+    assert kinds(call, StateChanged) == [
+        "SessionStarted",
+        "SpeechStarted",
+        "SpeechStopped",
+        "InputCommitted",
+        "ItemAdded",
+        "TranscriptFinal",
+        "ReplyStarted",
+        "ReplyText",
+        "ReplyAudible",
+        "TurnMeasured",
+        "ReplyFinished",
+        "SessionEnded",
+    ]
+    assert [event.state for event in of(call, StateChanged)] == [
+        State.LISTENING,
+        State.THINKING,
+        State.SPEAKING,
+        State.IDLE,
+        State.TERMINATED,
+    ]
+    assert call.reason == "hung_up"
+
+
+def test_the_recogniser_hears_the_whole_utterance_with_pre_roll() -> None:
+    call = converse(Call(), one_turn)
+    assert call.asr.heard == [pytest.approx(1.0 + 0.3 + 0.0, abs=0.03)], "speech and the silence that ended it"
+    assert call.asr.open_streams == 0
+
+
+def test_a_turn_is_measured_in_parts_that_add_up() -> None:
+    call = Call(agent=ScriptedAgent(["good morning to you"], delay=0.1), lane=InlineLane(0.01))
+    converse(call, one_turn)
+    [measured] = of(call, TurnMeasured)
+    assert measured.endpointed == pytest.approx(0.3, abs=0.03)
+    assert measured.endpointed <= measured.understood <= measured.first_word <= measured.first_sound
+    assert measured.first_word - measured.understood == pytest.approx(0.1, abs=0.02)
+    assert measured.first_sound < 1.2
+
+
+def test_many_turns_make_one_history() -> None:
+    call = Call(asr=ScriptedAsr("one", "two", "three"), agent=ScriptedAgent(["first", "second", "third"]))
+
+    async def caller(call: Call) -> None:
+        for count in range(1, 4):
+            call.peer.hears(loud(0.5))
+            await until(call, ReplyFinished, count)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert [text for _, text in texts(call)] == ["one", "first", "two", "second", "three", "third"]
+    assert call.agent.asked[2] == [
+        ("user", "one"),
+        ("assistant", "first"),
+        ("user", "two"),
+        ("assistant", "second"),
+        ("user", "three"),
+    ]
+
+
+def test_user_talking_over_reply_cuts_it() -> None:
+    call = Call(asr=ScriptedAsr("hello", "stop"), agent=ScriptedAgent([LONG, "fine"]))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyAudible)
+        call.peer.hears(quiet(1.0))
+        call.peer.hears(loud(0.6))
+        await until(call, ReplyFinished, 2)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    cut, _ = of(call, ReplyFinished)
+    assert cut.status is ReplyStatus.CANCELLED
+    assert cut.reason == "turn_detected"
+    assert cut.text.split() == LONG.split()[: len(cut.text.split())]
+    heard = cut.item.text.split()
+    assert heard == LONG.split()[: len(heard)]
+    assert cut.heard == pytest.approx(1.0 + 0.06, abs=0.05), "it paused at the first voice, and that was the end"
+    assert len(heard) == pytest.approx(cut.heard / 0.06, abs=1)
+    assert cut.item.status is ItemStatus.INCOMPLETE
+    assert texts(call) == [("user", "hello"), ("assistant", cut.item.text), ("user", "stop"), ("assistant", "fine")]
+    assert call.agent.asked[1][1] == ("assistant", cut.item.text), "the agent is told what was heard, not what was made"
+    names = kinds(call)
+    assert names.index("SpeechStarted", names.index("ReplyAudible")) < names.index("ReplyFinished")
+    assert call.tts.working == 0
+    assert call.agent.working == 0
+
+
+def test_a_cough_pauses_the_reply_and_not_a_sample_is_lost() -> None:
+    call = Call(agent=ScriptedAgent([LONG]))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyAudible)
+        call.peer.hears(quiet(0.5))
+        call.peer.hears(noise(0.2))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(of(call, ReplyPaused)) == len(of(call, ReplyResumed)) == 1
+    [finished] = of(call, ReplyFinished)
+    assert finished.status is ReplyStatus.COMPLETED
+    assert finished.item.text == LONG
+    sounding = [place for place, frame in enumerate(call.peer.on_wire) if frame is not None]
+    assert len(sounding) == 180, "60 words of 3 frames"
+    gap = sounding[-1] - sounding[0] + 1 - len(sounding)
+    assert gap * 0.02 == pytest.approx(0.3, abs=0.05)
+
+
+def test_caller_going_on_while_we_think_gets_one_answer_to_both_parts() -> None:
+    call = Call(
+        asr=ScriptedAsr("turn on", "the lamp"), agent=ScriptedAgent([LONG, "it is on"], delay=0.5)
+    )
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        call.peer.hears(quiet(0.6))
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyFinished, 2)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert call.agent.asked[-1] == [("user", "turn on"), ("assistant", ""), ("user", "the lamp")]
+    assert [event.status for event in of(call, ReplyFinished)] == [ReplyStatus.CANCELLED, ReplyStatus.COMPLETED]
+
+
+def test_a_slow_recogniser_is_waited_for_before_answering() -> None:
+    """The caller speaks twice before the first utterance is understood: one answer, to both, in order."""
+    call = Call(asr=ScriptedAsr("first part", "second part"), agent=ScriptedAgent(["yes"]), lane=InlineLane(0.4))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        call.peer.hears(quiet(0.4))
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert call.agent.asked == [[("user", "first part"), ("user", "second part")]]
+
+
+def test_typed_text_is_answered() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(AddItem(Item("item_typed", Role.USER, "hi")))
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert texts(call) == [("user", "hi"), ("assistant", "good morning to you")]
+    assert of(call, TurnMeasured) == []
+
+
+def test_text_alone_is_written_and_not_spoken() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(AddItem(Item("item_typed", Role.USER, "hi")))
+        call.peer.asks(CreateReply(speaks=False))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    [finished] = of(call, ReplyFinished)
+    assert finished.item.text == "good morning to you"
+    assert call.tts.said == []
+    assert "".join(event.delta for event in of(call, ReplyText)).strip() == "good morning to you"
+
+
+def test_a_second_reply_while_one_runs_is_refused() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        call.peer.asks(CreateReply(event_id="mine"))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    [failed] = of(call, Failed)
+    assert (failed.code, failed.event_id) == ("conversation_already_has_active_response", "mine")
+
+
+def test_cancel_stops_the_reply_and_a_second_cancel_is_told_so() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        await until(call, ReplyAudible)
+        call.peer.asks(CancelReply())
+        await until(call, ReplyFinished)
+        call.peer.asks(CancelReply(event_id="late"))
+        await until(call, Failed)
+        call.peer.hangs_up()
+
+    call = converse(Call(agent=ScriptedAgent([LONG])), caller)
+    [finished] = of(call, ReplyFinished)
+    assert (finished.status, finished.reason) == (ReplyStatus.CANCELLED, "client_cancelled")
+    [failed] = of(call, Failed)
+    assert (failed.code, failed.event_id) == ("response_cancel_not_active", "late")
+    assert call.peer.on_wire[-1] is None
+
+
+def test_truncation_keeps_the_words_the_client_played() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        item = call.session.history[-1].id
+        call.peer.asks(TruncateItem(item, 0.6))
+        await until(call, ItemTruncated)
+        call.peer.asks(RetrieveItem(item))
+        await until(call, ItemRetrieved)
+        call.peer.hangs_up()
+
+    call = converse(Call(agent=ScriptedAgent([LONG])), caller)
+    [retrieved] = of(call, ItemRetrieved)
+    assert retrieved.item.text.split() == LONG.split()[:10]
+
+
+def test_items_can_be_deleted_and_unknown_ones_are_told() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(AddItem(Item("a", Role.USER, "one")))
+        call.peer.asks(AddItem(Item("b", Role.USER, "two"), "root"))
+        call.peer.asks(AddItem(Item("b", Role.USER, "again")))
+        call.peer.asks(DeleteItem("a"))
+        call.peer.asks(DeleteItem("a", event_id="again"))
+        await until(call, Failed, 2)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert [event.item for event in of(call, ItemDeleted)] == ["a"]
+    assert [event.previous for event in of(call, ItemAdded)] == [None, None]
+    assert [event.code for event in of(call, Failed)] == ["item_already_exists", "item_not_found"]
+    assert texts(call) == [("user", "two")]
+
+
+def test_an_empty_transcript_is_not_answered() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, TranscriptFinal)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("")), caller)
+    assert of(call, ReplyStarted) == []
+    assert call.session.floor.state is State.TERMINATED
+    assert [event.state for event in of(call, StateChanged)][-2] is State.IDLE
+
+
+def test_failing_recogniser_is_told_and_the_next_turn_works() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, TranscriptFailed)
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("!", "again")), caller)
+    assert of(call, TranscriptFailed)[0].code == "engine_failed"
+    assert of(call, ReplyFinished)[0].status is ReplyStatus.COMPLETED
+    assert call.asr.open_streams == 0
+
+
+def test_failing_agent_speaks_the_fallback_and_the_next_turn_works() -> None:
+    call = Call(asr=ScriptedAsr("one", "two"), agent=ScriptedAgent(["!", "better"]))
+
+    async def caller(call: Call) -> None:
+        for count in (1, 2):
+            call.peer.hears(loud(0.5))
+            await until(call, ReplyFinished, count)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    failed, completed = of(call, ReplyFinished)
+    assert (failed.status, failed.reason) == (ReplyStatus.FAILED, "agent_timeout")
+    assert failed.item.text == call.settings.agent.fallback
+    assert completed.status is ReplyStatus.COMPLETED
+    assert [event.code for event in of(call, Failed)] == ["agent_timeout"]
+
+
+def test_failing_synthesizer_is_told_and_the_next_turn_works() -> None:
+    call = Call(asr=ScriptedAsr("one", "two"), agent=ScriptedAgent(["this will FAIL soon", "better"]))
+
+    async def caller(call: Call) -> None:
+        for count in (1, 2):
+            call.peer.hears(loud(0.5))
+            await until(call, ReplyFinished, count)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    failed, completed = of(call, ReplyFinished)
+    assert (failed.status, failed.reason) == (ReplyStatus.FAILED, "engine_failed")
+    assert completed.item.text == "better"
+
+
+def test_push_to_talk_answers_when_asked() -> None:
+    call = Call(session_settings=SessionSettings(turns=None))
+
+    async def caller(call: Call) -> None:
+        call.peer.asks(CommitInput(event_id="early"))
+        call.peer.hears(loud(1.0))
+        call.peer.hears(quiet(1.0))
+        call.peer.asks(CommitInput())
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert [event.event_id for event in of(call, Failed)] == ["early"]
+    assert of(call, SpeechStarted, SpeechStopped) == []
+    assert len(of(call, InputCommitted)) == 1
+    assert texts(call) == [("user", "hello there"), ("assistant", "good morning to you")]
+
+
+def test_cleared_sound_is_forgotten() -> None:
+    call = Call(asr=ScriptedAsr("forgotten", "kept"))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, SpeechStarted)
+        call.peer.hears(loud(0.3))
+        call.peer.asks(ClearInput())
+        await until(call, InputCleared)
+        call.peer.hears(quiet(0.5))
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert texts(call) == [("user", "kept"), ("assistant", "good morning to you")]
+
+
+def test_settings_change_in_the_session() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(UpdateSettings({"turns": {"silence": 1.0}, "voice": "two"}))
+        await one_turn(call)
+
+    call = converse(Call(), caller)
+    assert call.session.settings.voice == "two"
+    [measured] = of(call, TurnMeasured)
+    assert measured.endpointed == pytest.approx(1.0, abs=0.03)
+
+
+def test_no_reply_is_made_for_a_caller_who_wants_none() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(UpdateSettings({"turns": {"create_reply": False}}))
+        call.peer.hears(loud(0.5))
+        await until(call, TranscriptFinal)
+        call.peer.hears(quiet(1.0))
+        await asyncio.sleep(1.0)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert of(call, ReplyStarted) == []
+
+
+def test_greeting_is_spoken_first() -> None:
+    call = Call(settings=Settings(agent=AgentSettings(greeting="welcome in")))
+
+    async def caller(call: Call) -> None:
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert texts(call) == [("assistant", "welcome in")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "seconds"),
+    [
+        (ServerSettings(idle_seconds=30), "idle", 30),
+        (ServerSettings(session_seconds=60), "too_long", 60),
+    ],
+)
+def test_sessions_have_time_limits(limits: ServerSettings, reason: str, seconds: float) -> None:
+    call = Call(settings=Settings(server=limits))
+
+    async def caller(call: Call) -> None:
+        begin = asyncio.get_running_loop().time()
+        while not of(call, SessionEnded):
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() - begin == pytest.approx(seconds, abs=1.5)
+
+    converse(call, caller)
+    assert call.reason == reason
+
+
+@pytest.mark.parametrize("moment", [SessionStarted, SpeechStarted, InputCommitted, ReplyStarted, ReplyAudible])
+def test_hanging_up_at_any_moment_leaves_nothing(moment: type[Event]) -> None:
+    call = Call(agent=ScriptedAgent([LONG], delay=0.05), lane=InlineLane(0.02))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        await until(call, moment)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert isinstance(call.peer.events[-1], SessionEnded)
+    assert len(of(call, ReplyFinished)) == len(of(call, ReplyStarted))
+    assert (call.asr.open_streams, call.tts.working, call.agent.working) == (0, 0, 0)
+
+
+def test_shutdown_ends_the_session_with_its_reason() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        await until(call, ReplyAudible)
+        call.pipeline.end("shutdown")
+
+    call = converse(Call(agent=ScriptedAgent([LONG])), caller)
+    assert call.reason == "shutdown"
+    assert of(call, ReplyFinished)[0].status is ReplyStatus.CANCELLED
