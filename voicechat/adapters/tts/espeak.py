@@ -41,6 +41,9 @@ VOICES: Final = (
 )
 """espeak-ng's own names; +f3 is one of its female variants."""
 
+_NATIVE: Final = {"en-gb": "en"}
+"""It does not know this one by the name that everybody uses."""
+
 PIECE_SECONDS: Final = 0.2
 
 # speak_lib.h of espeak-ng 1.52
@@ -116,12 +119,14 @@ class _Library:
         with self._lock:
             self._sound = bytearray()
             self._marks = []
-            self._native.espeak_SetVoiceByName(voice.encode())
-            self._native.espeak_SetParameter(_RATE, pace, 0)
-            status = self._native.espeak_Synth(encoded, len(encoded) + 1, 0, _BY_CHARACTER, 0, flags, None, None)
+            status = (
+                self._native.espeak_SetVoiceByName(_NATIVE.get(voice, voice).encode())
+                or self._native.espeak_SetParameter(_RATE, pace, 0)
+                or self._native.espeak_Synth(encoded, len(encoded) + 1, 0, _BY_CHARACTER, 0, flags, None, None)
+            )
             sound, marks = self._sound, self._marks
         if status != 0:
-            raise EngineFailed("synthesis_failed", f"espeak: status {status} for {text[:40]!r}")
+            raise EngineFailed("synthesis_failed", f"espeak: status {status} for voice {voice}, text {text[:40]!r}")
         return np.frombuffer(sound, np.int16), marks
 
 

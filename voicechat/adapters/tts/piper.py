@@ -5,14 +5,16 @@ of the sentence, about a tenth of its length on one CPU core, the others none.
 """
 
 import importlib.util
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from voicechat.adapters import onnx_session
 from voicechat.adapters.tts import plain
-from voicechat.config import Settings, TtsSettings
+from voicechat.audio import MAX_RATE, MIN_RATE
+from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
 from voicechat.protocols import Capabilities, Speech, Voice
 
@@ -20,10 +22,42 @@ if TYPE_CHECKING:
     import piper
 
 PIECE_SECONDS: Final = 0.2
-SIMPLE_PHONEMES: Final = ("espeak", "text")
-"""The kinds of voice that need nothing beside the wheel; others fetch or import more when they first speak."""
-
 _PIPER_ERRORS: Final[tuple[type[Exception], ...]] = (LookupError, RuntimeError, TypeError, ValueError)
+
+
+class _Audio(BaseModel):
+    sample_rate: int = Field(ge=MIN_RATE, le=MAX_RATE)
+
+
+class _Espeak(BaseModel):
+    voice: str
+
+
+class _Language(BaseModel):
+    code: str = ""
+
+
+class _Inference(BaseModel):
+    noise_scale: float = 0.667
+    length_scale: float = 1.0
+    noise_w: float = 0.8
+
+
+class _Description(BaseModel):
+    """What we and piper-tts read of NAME.onnx.json."""
+
+    audio: _Audio
+    espeak: _Espeak
+    language: _Language = _Language()
+    phoneme_type: Literal["espeak", "text"] = "espeak"  # other kinds fetch or import more when they first speak
+    phoneme_id_map: dict[str, list[int]]
+    num_symbols: int
+    num_speakers: int
+    speaker_id_map: dict[str, int] = {}
+    default_speaker_id: int = 0
+    inference: _Inference = _Inference()
+    hop_length: int = 256
+    vowel_clusters: list[list[str]] = []
 
 
 class Piper:
@@ -45,7 +79,7 @@ class Piper:
         if name not in self._speakers:
             some = ", ".join(list(self._speakers)[:8])
             raise EngineFailed("unknown_voice", f"piper has no voice {name!r}: {some}")
-        return self._speak(plain(text), self._speakers[name], speed)
+        return self._speak(plain(text).replace("[[", "[ ["), self._speakers[name], speed)  # [[ starts raw phonemes
 
     def _speak(self, text: str, speaker: int | None, speed: float) -> Iterator[Speech]:
         import piper
@@ -73,10 +107,13 @@ def load(settings: Settings) -> Piper:
     path = _find(settings)
     if importlib.util.find_spec("piper") is None:
         raise AdapterUnavailable("library_missing", "piper needs the package piper-tts: pip install voicechat[piper]")
-    described = _describe(path.with_name(f"{path.name}.json"))
-    voice = _open(path, described, settings.tts)
-    language = str(described.get("language", {}).get("code") or voice.config.espeak_voice).replace("_", "-")
-    engine = Piper(path.stem, language, voice)
+    description = _describe(path.with_name(f"{path.name}.json"))
+    session = onnx_session.open_session(path, threads=settings.tts.piper.threads, device=settings.tts.device)
+    import piper
+
+    voice = piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(description.model_dump()))
+    language = description.language.code or description.espeak.voice
+    engine = Piper(path.stem, language.replace("_", "-"), voice)
     for _ in engine.synthesize("Hi.", ""):
         pass
     return engine
@@ -85,34 +122,22 @@ def load(settings: Settings) -> Piper:
 def _find(settings: Settings) -> Path:
     model, folder = settings.tts.piper.model, settings.models.root / "piper"
     if not model:
-        path = min(folder.glob("*.onnx"), default=None)
-        if path is None:
+        first = min(folder.glob("*.onnx"), default=None)
+        if first is None:
             raise AdapterUnavailable("model_missing", f"piper: no voice (NAME.onnx and NAME.onnx.json) in {folder}")
-        return path
+        return first
     path = Path(model).expanduser() if model.endswith(".onnx") else folder / f"{model}.onnx"
     if not path.is_file():
         raise AdapterUnavailable("model_missing", f"piper: no voice {path}")
     return path
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path) -> _Description:
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineFailed("bad_model", f"piper: {path} cannot be read: {error}") from error
-    if not isinstance(described, dict):
-        raise EngineFailed("bad_model", f"piper: {path} does not describe a voice")
-    return described
-
-
-def _open(path: Path, described: dict[str, Any], settings: TtsSettings) -> "piper.PiperVoice":
-    import piper
-
-    try:
-        config = piper.PiperConfig.from_dict(described)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EngineFailed("bad_model", f"piper: {path}.json does not describe a voice: {error!r}") from error
-    if config.phoneme_type.value not in SIMPLE_PHONEMES:
-        raise EngineFailed("bad_model", f"piper: {path} wants {config.phoneme_type.value} phonemes; we have none")
-    session = onnx_session.open_session(path, threads=settings.piper.threads, device=settings.device)
-    return piper.PiperVoice(session=session, config=config)
+        return _Description.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise EngineFailed("bad_model", f"piper: {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise EngineFailed("bad_model", f"piper: {path} describes no voice: {key}: {first['msg']}") from error

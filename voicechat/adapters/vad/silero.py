@@ -29,6 +29,10 @@ STATE: Final = (1, 1, 128)
 class SileroStream:
     """One caller's state beside the shared model."""
 
+    _context: NDArray[np.float32]
+    _hidden: NDArray[np.float32]
+    _cell: NDArray[np.float32]
+
     def __init__(self, session: "onnxruntime.InferenceSession") -> None:
         self._session = session
         self._framer = Framer(WINDOW)

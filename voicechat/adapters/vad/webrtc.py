@@ -1,8 +1,9 @@
 """The WebRTC detector behind a gate that learns the background: a few microseconds a frame, no model.
 
 Alone it takes hum and steady loud noise for voice. So a frame must also stand out from the background: the quietest
-moment of the last two seconds. Speech leaves such moments between its words, steady noise does not. On 39 clips this
-kept 94 % of the spoken frames that the detector found and dropped two thirds of its false ones.
+moment of the last two seconds. Speech leaves such moments between its words, steady noise does not. Measured on 36
+clips of speech and 5 of noise, frames taken for voice: of the speech 94 % (without the gate 99 %), of the noise 28 %
+(without it 59 %).
 """
 
 from collections import deque
