@@ -1,0 +1,107 @@
+"""The HTTP server's routes, and its one way to say no: `{"error": {"message", "type", "code", "param"}}`."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from voicechat.config import Settings
+from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
+from voicechat.protocols import Reception
+from voicechat.transport import page, realtime
+from voicechat.transport.calls import Calls
+
+BODY_BYTES: Final = 65_536
+"""No request has a reason to be larger; offers have a lower limit of their own."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_CODES: Final = {
+    404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "request_too_large", 500: "internal_error"
+}  # fmt: skip
+
+
+def build(
+    settings: Settings,
+    reception: Reception,
+    *,
+    registry: CollectorRegistry,
+    faults: Callable[[], Sequence[str]] = tuple,
+) -> web.Application:
+    """The page, the realtime protocol over WebSocket and WebRTC, /healthz and /metrics.
+
+    `faults` says what is wrong with the server, for /healthz; it must not block. On shutdown all callers are hung up.
+    """
+    app = web.Application(middlewares=[explain], client_max_size=BODY_BYTES)
+    peers: set[realtime.RealtimePeer] = set()
+    calls = Calls(settings, reception)
+
+    async def health(request: web.Request) -> web.Response:
+        found = list(faults())
+        status = "failing" if found else "ok"
+        return web.json_response({"status": status, "faults": found}, status=503 if found else 200)
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def hang_up(app: web.Application) -> None:
+        for peer in list(peers):
+            peer.hang_up("shutdown")
+        await calls.close()
+
+    app.add_routes(page.routes())
+    app.add_routes(calls.routes())
+    app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, peers))
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/metrics", metrics)
+    app.on_response_prepare.append(_finish)
+    app.on_shutdown.append(hang_up)
+    return app
+
+
+@web.middleware
+async def explain(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Our errors and aiohttp's as JSON. Bugs are not caught here: aiohttp logs them and answers 500."""
+    try:
+        return await handler(request)
+    except VoicechatError as error:
+        response = _refusal(_status(error), error.code, error.message, getattr(error, "param", None))
+        if isinstance(error, NoRoom):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = _refusal(error.status, _CODES.get(error.status, "invalid_request"), error.text or error.reason)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+
+
+async def _finish(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer has. The plain page that aiohttp gives for a bug becomes JSON like all other errors."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if isinstance(response, web.Response) and response.status == 500 and response.content_type != "application/json":
+        told = _refusal(500, _CODES[500], "Something went wrong on the server; its log has more.")
+        response.body = told.body
+        response.headers["Content-Type"] = told.headers["Content-Type"]
+        response.headers["Content-Length"] = str(told.content_length)
+        request.writer.length = told.content_length  # counted before we came
+
+
+def _status(error: VoicechatError) -> int:
+    if isinstance(error, NoRoom | AdapterUnavailable):
+        return 503
+    if not isinstance(error, PeerError):
+        return 500
+    if error.code.endswith("_not_found"):
+        return 404
+    return {"offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415}.get(error.code, 400)
+
+
+def _refusal(status: int, code: str, message: str, param: str | None = None) -> web.Response:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": message, "type": kind, "code": code, "param": param}
+    return web.Response(status=status, body=json.dumps({"error": error}).encode(), content_type="application/json")
