@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from voicechat.config import Settings
-from voicechat.errors import BadOffer, PeerError
+from voicechat.errors import BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
 from voicechat.transport.channel import Wire
 from voicechat.transport.sdp import check_offer
@@ -47,6 +47,7 @@ class Calls:
         self._reception = reception
         self._wire = wire
         self._calls: dict[str, _Call] = {}
+        self._closed = False
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -57,6 +58,7 @@ class Calls:
 
     async def close(self) -> None:
         """Ends all calls within a second and a half."""
+        self._closed = True
         calls = list(self._calls.values())
         for call in calls:
             call.peer.hang_up("shutdown")
@@ -65,6 +67,7 @@ class Calls:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*(call.peer.close() for call in calls))
 
     async def _create(self, request: web.Request) -> web.Response:
         """Raises BadOffer and NoRoom."""
@@ -72,6 +75,9 @@ class Calls:
         with ExitStack() as place:
             session = place.enter_context(self._reception.admit())
             peer = await answer(offer, self._settings, self._wire(session))
+            if self._closed:
+                await peer.close()
+                raise NoRoom("The server is shutting down.")
             name = f"call_{secrets.token_urlsafe(16)}"
             task = asyncio.create_task(self._run(name, session, peer, place.pop_all()), name=name)
             self._calls[name] = _Call(peer, task)
@@ -84,8 +90,8 @@ class Calls:
             try:
                 await self._reception.serve(session, peer)
             finally:
-                del self._calls[name]
                 await peer.close()
+                del self._calls[name]
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         """The call ends; its place is free a moment later. Raises PeerError."""

@@ -1,0 +1,124 @@
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicechat.audio import Samples
+from voicechat.transport.opus import FRAME, RATE, OpusEncoder
+from voicechat.transport.rtp import DEPTH, JUMP, PATCH, Listener, Reorder
+
+
+@dataclass
+class Sent:
+    sequence_number: int
+    timestamp: int = 0
+    ssrc: int = 1
+    payload: bytes = b""
+
+
+def order(numbers: list[int]) -> list[int | None]:
+    """What a fresh buffer plays of packets that come in this order."""
+    buffer = Reorder()
+    played = [packet for number in numbers for packet in buffer.push(Sent(number & 0xFFFF))]
+    return [None if packet is None else packet.sequence_number for packet in played]
+
+
+@pytest.mark.parametrize(
+    ("arrive", "played"),
+    [
+        ([5, 6, 7], [5, 6, 7]),
+        ([5, 7, 6, 8], [5, 6, 7, 8]),
+        ([5, 6, 6, 7], [5, 6, 7]),
+        ([5, 7, 8, 9, 10], [5, None, 7, 8, 9, 10]),
+        ([5, 7, 8, 9, 6, 10], [5, None, 7, 8, 9, 10]),
+        ([65534, 65535, 0, 1], [65534, 65535, 0, 1]),
+        ([65534, 0, 65535, 1], [65534, 65535, 0, 1]),
+        ([5, 6, 5000, 5001], [5, 6, 5000, 5001]),
+        ([5000, 5, 6], [5000, 5, 6]),
+    ],
+)
+def test_packets_are_put_in_order_and_holes_given_up(arrive: list[int], played: list[int | None]) -> None:
+    assert order(arrive) == played
+
+
+def test_a_long_hole_is_patched_only_at_its_beginning() -> None:
+    newer = [5 + JUMP // 2 + number for number in range(DEPTH)]
+    assert order([5, *newer]) == [5, *[None] * PATCH, *newer]
+
+
+def test_another_source_begins_anew() -> None:
+    buffer = Reorder()
+    assert len(list(buffer.push(Sent(5)))) == 1
+    assert [packet.ssrc for packet in buffer.push(Sent(900, ssrc=2)) if packet] == [2]
+
+
+@pytest.mark.parametrize("loss", [0.01, 0.05, 0.1, 0.2])
+def test_loss_is_not_multiplied(loss: float) -> None:
+    chance = random.Random(1)
+    arrive = [number for number in range(5000) if chance.random() >= loss]
+    played = [number for number in order(arrive) if number is not None]
+    assert played == arrive[: len(played)]
+    assert len(arrive) - len(played) < DEPTH
+
+
+@given(st.lists(st.integers(0, 0xFFFF), max_size=60))
+def test_no_packet_is_played_more_often_than_it_came(numbers: list[int]) -> None:
+    played = Counter(number for number in order(numbers) if number is not None)
+    assert played <= Counter(numbers)
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, Samples]] = []
+        self.listener = Listener(lambda samples, at: self.heard.append((at, samples)))
+
+
+def packets(count: int, first: int = 0xFFFF_FC40) -> list[Sent]:
+    """A tone; its timestamps wrap around at the second packet."""
+    encoder = OpusEncoder(32_000, 5)
+    tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(count * FRAME) / RATE)).astype(np.int16).reshape(-1, FRAME)
+    return [
+        Sent(number, (first + number * FRAME) & 0xFFFF_FFFF, payload=encoder.packet(frame))
+        for number, frame in enumerate(tone)
+    ]
+
+
+def test_sound_comes_with_its_place_on_an_unbroken_clock() -> None:
+    ear = Ear()
+    for packet in packets(10):
+        ear.listener.push(packet)
+    places = [at for at, _ in ear.heard]
+    assert [later - earlier for earlier, later in zip(places, places[1:], strict=False)] == [FRAME] * 9
+    assert all(len(samples) == FRAME for _, samples in ear.heard)
+
+
+def test_a_lost_packet_is_a_fading_echo() -> None:
+    ear = Ear()
+    for packet in packets(12):
+        if packet.sequence_number != 5:
+            ear.listener.push(packet)
+    assert len(ear.heard) == 12
+    assert 1000 < np.abs(ear.heard[5][1]).max() < 4000
+    assert ear.heard[6][0] - ear.heard[4][0] == 2 * FRAME
+    assert np.abs(ear.heard[8][1]).max() > 7000
+
+
+def test_a_broken_packet_does_not_stop_the_listener() -> None:
+    ear = Ear()
+    for packet in packets(6):
+        if packet.sequence_number == 3:
+            packet.payload = b"\xff" * 7
+        ear.listener.push(packet)
+    assert len(ear.heard) == 6
+
+
+def test_a_pause_of_the_sender_moves_the_clock() -> None:
+    ear = Ear()
+    for packet in packets(10):
+        packet.timestamp = (packet.timestamp + (50 * FRAME if packet.sequence_number >= 5 else 0)) & 0xFFFF_FFFF
+        ear.listener.push(packet)
+    assert ear.heard[5][0] - ear.heard[4][0] == 51 * FRAME
