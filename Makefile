@@ -7,8 +7,9 @@ SHELL := /bin/bash
 CONFIG ?= config/default.yaml
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python on the path that is new enough and not too new; PYTHON=... chooses another.
-PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+# The first Python on the path that will do; PYTHON=... chooses another.
+# 3.12 comes last: PocketSphinx has no wheel for it, so it is compiled there.
+PYTHON ?= $(shell for python in python3.11 python3.13 python3 python3.12; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 

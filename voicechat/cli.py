@@ -62,11 +62,11 @@ def demo(
     ),
 ) -> None:
     """Hold a three-turn conversation with a real server over WebRTC, and interrupt it once."""
-    _settings(config)
+    settings = _settings(config)
 
     from voicechat import demo
 
-    demo.run(config, out)
+    demo.run(config, settings, out)
 
 
 @cli.command()
@@ -98,7 +98,7 @@ def say(
 
     from voicechat import offline
 
-    offline.say(settings, text, voice or settings.tts.voice, out)
+    typer.echo(offline.say(settings, text, voice or settings.tts.voice, out))
 
 
 @cli.command()
@@ -111,7 +111,9 @@ def transcribe(
 
     from voicechat import offline
 
-    offline.transcribe(settings, file)
+    transcript = offline.transcribe(settings, file)
+    typer.echo(transcript.text or "(nothing understood)")
+    typer.echo(f"confidence {transcript.confidence:.2f}")
 
 
 @cli.command()
@@ -122,9 +124,19 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
 
 
 def _settings(path: Path | None) -> "Settings":
-    from voicechat import config
+    """Loaded, and naming engines that exist; said before anything heavy is imported. Raises ConfigError."""
+    from voicechat import adapters, config
 
-    return config.load(path)
+    settings = config.load(path)
+    wanted = {"asr": settings.asr.engine, "agent": settings.agent.engine, "tts": settings.tts.engine}
+    mistakes = []
+    for kind, engine in wanted.items():
+        allowed = adapters.names(kind) if kind == "agent" else ["auto", *adapters.names(kind)]
+        if engine not in allowed:
+            mistakes.append(f"{path or 'defaults'}: {kind}.engine: found '{engine}'; allowed: {', '.join(allowed)}")
+    if mistakes:
+        raise ConfigError("bad_config", "\n".join(mistakes))
+    return settings
 
 
 def _complain(error: VoicechatError) -> None:

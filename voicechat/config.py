@@ -25,7 +25,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ServerSettings(Section):
@@ -236,7 +236,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError("bad_yaml", f"{path}: found a {type(values).__name__}, sections such as 'server:' are expected")
+        found = type(values).__name__
+        raise ConfigError("bad_yaml", f"{path}: found a {found}, sections such as 'server:' are expected")
     return values
 
 
@@ -244,12 +245,9 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return {key: value for key, value in dotenv_values(path).items() if value is not None} if path.is_file() else {}
 
 
-def _scalar(text: str) -> Any:
-    """An environment's text as YAML reads it, so that 1, true and [a, b] are what they look like."""
-    try:
-        return yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
-        return text
+def _scalar(text: str) -> str | None:
+    """An environment's text stays text, so that a key of digits is a key; pydantic reads numbers from it."""
+    return None if text.strip().lower() == "null" else text
 
 
 def _put(values: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
