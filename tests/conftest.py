@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before any test file imports onnxruntime
 
 GRACE_SECONDS = 2.0
 """Threads and sockets that are on their way out may take this long."""

@@ -1,5 +1,8 @@
 """Sessions have the threads they were given, and broken models say which file is broken."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,12 @@ def test_cuda_is_refused_where_there_is_none(tmp_path: Path) -> None:
         pytest.skip("this onnxruntime has CUDA")
     with pytest.raises(AdapterUnavailable, match="onnxruntime-gpu"):
         open_session(piper.build(tmp_path / "tiny.onnx"), device="cuda:0")
+
+
+def test_onnxruntime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
+    code = "import sys, voicechat.adapters.vad, onnxruntime"
+    kept = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    environment = {**kept, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True, timeout=50)
+    assert list(tmp_path.iterdir()) == []

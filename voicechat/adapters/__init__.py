@@ -12,16 +12,15 @@ EngineFailed when the model is here and broken.
 """
 
 import importlib
+import os
 import pkgutil
+
+# Since 1.29 onnxruntime sends usage data to its maker as soon as it is imported, by us or by an engine's package, and
+# keeps a database of it. Nothing leaves this server unasked; 0 in the environment allows it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def names(kind: str) -> list[str]:
     """The adapters of a kind: vad, asr, agent or tts. Imports none of them."""
     package = importlib.import_module(f"voicechat.adapters.{kind}")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-
-import os
-
-# Since 1.29 onnxruntime sends usage data to its maker as soon as it is imported, by us or by an engine's package, and
-# keeps a database of it. Nothing leaves this server unasked; 0 in the environment allows it.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,7 +1,6 @@
 """What every voice must do. A new file in voicechat/adapters/tts is found by itself, and needs an entry in SETTINGS."""
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import piper
-from voicechat.adapters import tts
+from voicechat.adapters import names
 from voicechat.audio import MAX_RATE, MIN_RATE, Samples, level
 from voicechat.config import ModelSettings, Settings
 from voicechat.errors import EngineFailed
@@ -19,7 +18,7 @@ from voicechat.protocols import TtsEngine
 
 SENTENCE: Final = "Hello there, I can be interrupted at any time: it is 25 past three – try it!"
 
-ADAPTERS: Final = sorted(module.name for module in pkgutil.iter_modules(tts.__path__))
+ADAPTERS: Final = names("tts")
 
 
 def _default(_: Path) -> Settings:
@@ -43,7 +42,7 @@ SETTINGS: Final[dict[str, Callable[[Path], Settings]]] = {
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TtsEngine]:
     name = request.param
     assert name in SETTINGS, f"say in SETTINGS how the adapter {name} gets its model"
-    engine = cast(TtsEngine, importlib.import_module(f"{tts.__name__}.{name}").load(SETTINGS[name](tmp_path)))
+    engine = cast(TtsEngine, importlib.import_module(f"voicechat.adapters.tts.{name}").load(SETTINGS[name](tmp_path)))
     assert engine.name == name
     yield engine
     engine.close()
