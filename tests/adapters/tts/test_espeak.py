@@ -72,6 +72,8 @@ def test_voices_sound_different(engine: espeak.Espeak) -> None:
     [
         ("", []),
         ("  Well,  yes: no\n", [["Well,"], ["yes:"], ["no"]]),
+        ("“No!” he said", [["“No!”"], ["he", "said"]]),
+        ('" ) end', [['"', ")", "end"]]),
         ("Mr. Smith came", [["Mr.", "Smith", "came"]]),
         ("x" * 70, [["x" * 60, "x" * 10]]),
         ("word " * 30, [["word"] * 24, ["word"] * 6]),

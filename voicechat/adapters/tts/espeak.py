@@ -57,7 +57,8 @@ _WORD = 1
 _BUFFER_MILLISECONDS = 60
 _SLOWEST, _FASTEST = 80, 450
 
-_STOPS = ",;:!?"
+_STOPS = frozenset(",;:!?…")
+_CLOSING = "\"'”’)]»"
 _LONG_CLAUSE = 60
 _LONGEST_CLAUSE = 120
 _LONGEST_WORD = 60
@@ -170,7 +171,7 @@ class Espeak:
     def _speak(self, parts: list[list[str]], voice: str, pace: int) -> Iterator[Speech]:
         longest = round(PIECE_SECONDS * self.rate)
         for words in parts:
-            pause = words[-1][-1] in _STOPS + "."  # also after the last: the caller's next clause follows at once
+            pause = _stop(words[-1]) in _STOPS | {"."}  # also after the last: the caller's next clause follows at once
             sound, marks = self._library.speak(" ".join(words), voice, pace, pause)
             for start, end, spoken in stretches(words, marks, len(sound)):
                 for at in range(start, max(end, start + 1), longest):
@@ -191,11 +192,16 @@ def clauses(text: str) -> list[list[str]]:
     for word in re.findall(rf"\S{{1,{_LONGEST_WORD}}}", plain(text)):
         words.append(word)
         length += len(word) + 1
-        ends = _STOPS if length < _LONG_CLAUSE else _STOPS + "."  # a full stop may be an abbreviation's
-        if word[-1] in ends or length >= _LONGEST_CLAUSE:
+        ends = _STOPS if length < _LONG_CLAUSE else _STOPS | {"."}  # a full stop may be an abbreviation's
+        if _stop(word) in ends or length >= _LONGEST_CLAUSE:
             parts.append(words)
             words, length = [], 0
     return [*parts, words] if words else parts
+
+
+def _stop(word: str) -> str:
+    """The word's last character before closing quotes and brackets."""
+    return word.rstrip(_CLOSING)[-1:]
 
 
 def stretches(words: list[str], marks: list[tuple[int, int]], total: int) -> Iterator[tuple[int, int, str]]:
