@@ -24,6 +24,7 @@ def load(path: Path) -> AudioFrame:
 def save(path: Path, rate: int, *channels: Samples) -> None:
     """VoicechatError says why it cannot be written."""
     try:
+        path.open("wb").close()  # wave itself leaves noise on stderr when it cannot
         write_wav(path, rate, *channels)
     except OSError as error:
         raise VoicechatError("unwritable_wav", f"{path}: cannot be written: {error.strerror}") from error

@@ -58,12 +58,12 @@ def _script(settings: Settings) -> list[Question]:
     """The questions with their sound."""
     engine: TtsEngine = app.choose("tts", "espeak", settings)
     try:
-        return [Question(words, _voiced(engine, words), cut_after) for words, cut_after in SCRIPT]
+        return [Question(words, voiced(engine, words), cut_after) for words, cut_after in SCRIPT]
     finally:
         engine.close()
 
 
-def _voiced(engine: TtsEngine, words: str) -> AudioFrame:
+def voiced(engine: TtsEngine, words: str) -> AudioFrame:
     return AudioFrame(np.concatenate([piece.samples for piece in engine.synthesize(words, VOICE)]), engine.rate)
 
 
@@ -76,7 +76,7 @@ def latencies(turns: list[Turn], mine: Samples, theirs: Samples) -> Table:
         end = turns[number + 1].at if number + 1 < len(turns) else len(mine) / RATE
         sums = [turn.latency.get(f"{part}_ms", 0) for part in ("endpointed", "understood", "first_word", "first_sound")]
         parts = [later - earlier for earlier, later in zip([0, *sums], sums, strict=False)]
-        table.add_row(*map(str, (number + 1, *parts, sums[-1])), _ms(_ear(turn, end, mine, theirs)))
+        table.add_row(*map(str, (number + 1, *parts, sums[-1])), _ms(ear(turn, end, mine, theirs)))
     for turn, after in zip(turns, turns[1:], strict=False):
         if turn.question.cut_after is not None:
             hush = _ms(_hush(after, mine, theirs))
@@ -84,7 +84,7 @@ def latencies(turns: list[Turn], mine: Samples, theirs: Samples) -> Table:
     return table
 
 
-def _ear(turn: Turn, end: float, mine: Samples, theirs: Samples) -> float | None:
+def ear(turn: Turn, end: float, mine: Samples, theirs: Samples) -> float | None:
     """Seconds from the end of the question to the first sound of its answer, in the recording."""
     asked = _sounding(mine, turn.at, end)
     answered = asked and _sounding(theirs, asked[1], end)

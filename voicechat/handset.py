@@ -83,7 +83,7 @@ class SoundCard:
             import sounddevice
         except ImportError:
             raise VoicechatError(
-                "no_sounddevice", "The microphone needs one more package: pip install sounddevice. Or use --wav."
+                "no_sounddevice", "The microphone needs a package: pip install sounddevice. Or use --wav."
             ) from None
         except OSError as error:
             raise VoicechatError(

@@ -1,0 +1,191 @@
+"""The command line as a shell sees it: real processes, what they print and how they end."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import pytest
+
+from voicechat.audio import read_wav, resample, write_wav
+
+ROOT = Path(__file__).parent.parent
+DEADLINE = 40.0
+
+
+def voicechat(*arguments: str | Path, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "voicechat", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+@contextmanager
+def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running server and its ready line; it is stopped afterwards, if it has not been."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voicechat", "serve", "--port", "0", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(DEADLINE)
+        process.stdout.close()
+
+
+def address(ready: str) -> str:
+    found = re.search(r"http://\S+", ready)
+    assert found is not None
+    return found.group()
+
+
+def test_without_a_command_it_lists_them() -> None:
+    result = voicechat()
+    for command in ("serve", "demo", "talk", "say", "transcribe", "check"):
+        assert command in result.stdout + result.stderr
+
+
+def test_good_configuration_is_called_good() -> None:
+    result = voicechat("check", "config/default.yaml")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "config/default.yaml: good\n", "")
+
+
+def test_check_tells_each_mistake_in_a_line_and_exits_78(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("server: {port: x}\nasr: {device: gpu}\n")
+    result = voicechat("check", path)
+    assert result.returncode == 78
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == ["server.port", "asr.device"]
+    assert result.stdout == ""
+
+
+def test_check_tells_which_engines_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("tts: {engine: espaek}\nagent: {engine: auto}\n")
+    result = voicechat("check", path)
+    assert result.returncode == 78
+    agent, tts = result.stderr.splitlines()
+    assert "agent.engine: found 'auto'; allowed: " in agent
+    assert "faq" in agent and "openai" in agent
+    assert "tts.engine: found 'espaek'; allowed: auto, espeak, " in tts
+
+
+@pytest.mark.parametrize("command", [("serve",), ("demo",), ("say", "hello", "-o", "x.wav"), ("transcribe", "x.wav")])
+def test_every_command_refuses_a_bad_configuration_alike(tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = voicechat(*command, cwd=tmp_path, VOICECHAT__LOG__LEVEL="loud")
+    assert result.returncode == 78
+    assert result.stderr.startswith("VOICECHAT__LOG__LEVEL: log.level: found 'loud'; allowed: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_server_is_ready_with_one_line_and_ends_well_on_sigterm() -> None:
+    with server() as (process, ready):
+        assert re.fullmatch(
+            r"voicechat ready at http://127\.0\.0\.1:\d+ \(asr \w+, tts \w+, agent faq\)\n", ready
+        ), ready
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=DEADLINE)
+        assert (process.returncode, rest) == (0, "")
+
+
+def test_server_ends_well_on_sigint_with_a_call_open() -> None:
+    async def interrupt_in_a_call(process: subprocess.Popen[str], url: str) -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}/v1/realtime") as call:
+            assert (await call.receive_json(timeout=DEADLINE))["type"] == "session.created"
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.to_thread(process.wait, DEADLINE) == 0
+
+    with server() as (process, ready):
+        asyncio.run(interrupt_in_a_call(process, address(ready)))
+
+
+def test_port_in_use_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = voicechat("serve", "--port", str(port), VOICECHAT__LOG__LEVEL="error")
+    assert result.returncode == 1
+    assert result.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert result.stdout == ""
+
+
+def test_say_and_transcribe_understand_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "said.wav"
+    said = voicechat("say", "What can you do?", "-o", path, "--voice", "en-gb", VOICECHAT__TTS__ENGINE="espeak")
+    assert said.returncode == 0, said.stderr
+    assert re.fullmatch(rf"{re.escape(str(path))}: \d\.\d s spoken by espeak\n", said.stdout)
+    understood = voicechat("transcribe", path, VOICECHAT__ASR__ENGINE="pocketsphinx")
+    text, confidence = understood.stdout.splitlines()
+    assert text.lower() == "what can you do"
+    assert 0.0 <= float(confidence.removeprefix("confidence ")) <= 1.0
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_transcribe_takes_any_rate(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "said.wav"
+    assert voicechat("say", "What can you do?", "-o", path, VOICECHAT__TTS__ENGINE="espeak").returncode == 0
+    clip = read_wav(path)
+    write_wav(path, rate, resample(clip.samples, clip.rate, rate))
+    result = voicechat("transcribe", path, VOICECHAT__ASR__ENGINE="pocketsphinx")
+    assert result.stdout.splitlines()[0].lower() == "what can you do"
+
+
+def test_transcribe_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:
+    text, empty, wide = (tmp_path / name for name in ("text.wav", "empty.wav", "wide.wav"))
+    text.write_text("no sound at all, but long enough to be read as a header of something")
+    write_wav(empty, 16_000, np.zeros(0, np.int16))
+    with wave.open(str(wide), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(3)
+        file.setframerate(96_000)
+        file.writeframes(bytes(300))
+    reasons = {
+        tmp_path / "none.wav": "No such file or directory",
+        text: "is not a WAV that can be used: ",
+        empty: "holds no sound",
+        wide: "1 channels of 24 bits at 96000 Hz; 1 or 2 channels of 16 bits at 8000-48000 Hz are understood",
+    }
+    for path, reason in reasons.items():
+        result = voicechat("transcribe", path)
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"{path}: ") and reason in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("say", "hello", "-o", "x.wav", "--voice", "nobody"), "espeak has no voice 'nobody'; it has en-us, "),
+        (("say", "hello", "-o", "none/x.wav"), "none/x.wav: cannot be written: No such file or directory"),
+        (("say", " ... ", "-o", "x.wav"), "espeak finds nothing to say in ' ... '"),
+    ],
+)
+def test_say_tells_what_is_wrong_in_a_line(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    result = voicechat(*arguments, cwd=tmp_path, VOICECHAT__TTS__ENGINE="espeak")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert reason in line
+    assert list(tmp_path.iterdir()) == []
