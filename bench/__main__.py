@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: runs the named benchmarks, or all: every other script in this folder, one after the other."""
+"""`python -m bench [NAME ...]`: runs the named benchmarks, or all: every other script in this folder, in turn."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How long a caller waits: end of speech to first sound, over WebRTC, with the embedded engines and a server of its own.
+"""How long a caller waits: from the end of speech to the first sound, over WebRTC, with a server of its own.
 
 `python -m bench.latency [--turns N] [--config FILE]`
 """
@@ -43,7 +43,8 @@ async def measure(path: Path | None, count: int) -> None:
     ends = [turn.at for turn in turns[1:]] + [len(mine) / RATE]
     heard = [ear(turn, end, mine, theirs) for turn, end in zip(turns, ends, strict=True)]
     screen = Console(highlight=False)
-    screen.print(f"{ready}\n{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {count} turns", soft_wrap=True)
+    screen.print(ready, soft_wrap=True)
+    screen.print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {count} turns")
     screen.print(table(turns, [1000 * seconds for seconds in heard if seconds is not None]))
 
 
