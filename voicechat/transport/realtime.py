@@ -102,6 +102,7 @@ class RealtimePeer:
                 busy = [group.create_task(self._read()), group.create_task(self._pace())]
                 writing = group.create_task(self._write())
                 await session(self)
+                self.hang_up("hung_up")
                 for task in busy:
                     task.cancel()
                 self._outbox.close()
