@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from math import ceil
 
-from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Resampler, Samples, silence
+from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Samples, silence
 from voicechat.commands import Command
+from voicechat.transport.downsampler import Downsampler
 
 
 class Microphone:
@@ -19,7 +20,7 @@ class Microphone:
 
     def __init__(self, rate: int, *, capacity: float = 1.0, stall: float = 0.2, fill: float = 2.0) -> None:
         self.dropped = 0.0
-        self._resampler = Resampler(rate, LISTEN_RATE)
+        self._downsampler = Downsampler(rate, LISTEN_RATE)
         self._framer = Framer(round(LISTEN_RATE * FRAME_SECONDS))
         self._waiting: deque[AudioFrame | Command] = deque()
         self._frames = 0
@@ -31,7 +32,7 @@ class Microphone:
 
     def hear(self, samples: Samples) -> None:
         """More sound, any length. The oldest beyond the capacity is dropped and counted in `dropped` seconds."""
-        for frame in self._framer.push(self._resampler.push(samples)):
+        for frame in self._framer.push(self._downsampler.push(samples)):
             self._waiting.append(AudioFrame(frame, LISTEN_RATE))
             self._frames += 1
         while self._frames > self._most:
@@ -43,6 +44,11 @@ class Microphone:
         self._waiting.append(command)
         self._filled.set()
 
+    @property
+    def commands(self) -> int:
+        """Commands that wait."""
+        return len(self._waiting) - self._frames
+
     def close(self) -> None:
         """The caller hung up: what is queued still comes, then the stream ends."""
         self._closed = True
@@ -51,7 +57,7 @@ class Microphone:
 
     async def room(self, seconds: float = FRAME_SECONDS) -> None:
         """Waits until `seconds` of sound, or a command, can come without loss."""
-        frames = ceil(seconds / FRAME_SECONDS) + 1  # the resampler holds sound back and gives it in bursts of 30 ms
+        frames = ceil(seconds / FRAME_SECONDS) + 1  # the framer may hold nearly one more
         while 0 < len(self._waiting) > self._most - frames and not self._closed:
             self._emptied.clear()
             await self._emptied.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,7 @@ class Playout:
         return self._first
 
     async def drain(self, turn: int) -> Heard:
-        """Waits until all sound of the turn has been heard."""
+        """Waits until all sound of the turn has been heard; nothing was heard of a turn without sound."""
         if self.turn == turn:
             self._flush()
             rest = self._framer.flush()
@@ -94,7 +94,7 @@ class Playout:
             await self._until(lambda: self.turn != turn or not self._waiting)
             if self._taken and self._lead:
                 await asyncio.sleep(max(0.0, self._taken[-1][0] + self._lead - asyncio.get_running_loop().time()))
-        return self.heard()
+        return self.heard() if self.turn == turn else Heard()
 
     def heard(self) -> Heard:
         """What was heard of the present turn."""
@@ -150,7 +150,7 @@ class Playout:
             await self._changed.wait()
 
 
-async def ticks(period: float = FRAME_SECONDS) -> AsyncIterator[int]:
+async def ticks(period: float = FRAME_SECONDS) -> AsyncGenerator[int]:
     """Counts periods on absolute deadlines. Late ticks are skipped, never caught up in a burst; the numbers tell."""
     loop = asyncio.get_running_loop()
     start = loop.time()

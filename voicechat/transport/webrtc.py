@@ -31,6 +31,9 @@ _GATHER: Final = 3.0
 _FAREWELL, _CLOSE = 0.1, 0.8
 """Seconds for the last events to leave, and for the connection to close."""
 
+_COMMANDS: Final = 256
+"""Commands that may wait for the session; a caller who sends more cannot be slowed down, so the call ends."""
+
 _REFUSED: Final = (*MALFORMED, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
 
@@ -48,7 +51,7 @@ class WebrtcPeer:
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
         self._server = settings.server
         self._speaker = Speaker(self.playout, OpusEncoder(settings.playout.bitrate, settings.playout.complexity))
-        self._channel = EventChannel(wire, self._server.message_bytes, self.microphone.ask, self.hang_up)
+        self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -123,6 +126,12 @@ class WebrtcPeer:
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
+
+    def _ask(self, command: Command) -> None:
+        if self.microphone.commands < _COMMANDS:
+            self.microphone.ask(command)
+        else:
+            self.hang_up("too_many_commands")
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
         self._packet_at = asyncio.get_running_loop().time()
