@@ -189,7 +189,7 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
 
         await _unwrapped(opening)
         runner = web.AppRunner(
-            http.build(settings, house, house.metrics.registry), access_log=None, shutdown_timeout=CLOSE_SECONDS
+            http.build(settings, house, registry=house.metrics.registry), access_log=None, shutdown_timeout=CLOSE_SECONDS
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
