@@ -15,6 +15,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.transport import gate
 from voicechat.transport.channel import EventChannel, Wire
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.opus import RATE, OpusEncoder
@@ -116,6 +117,7 @@ class WebrtcPeer:
                     if other is not transceiver:
                         other.direction = "inactive"  # pictures would cost a decoder thread
                 await connection.setLocalDescription()
+                gate.shut(connection)
         except TimeoutError:
             raise BadOffer("bad_offer", f"the offer took longer than {_GATHER} s to answer") from None
         except _REFUSED as error:
