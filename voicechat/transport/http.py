@@ -12,6 +12,7 @@ from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatErr
 from voicechat.protocols import Reception
 from voicechat.transport import page, realtime
 from voicechat.transport.calls import Calls
+from voicechat.transport.silence import SILENCE, Silence
 
 BODY_BYTES: Final = 65_536
 """No request has a reason to be larger; offers have a lower limit of their own."""
@@ -33,8 +34,10 @@ def build(
     """The page, the realtime protocol over WebSocket and WebRTC, /healthz and /metrics.
 
     `faults` says what is wrong with the server, for /healthz; it must not block. On shutdown all callers are hung up.
+    Whoever runs the application should also run `app[SILENCE].cut(runner.server)`.
     """
     app = web.Application(middlewares=[explain], client_max_size=BODY_BYTES)
+    app[SILENCE] = Silence()
     peers: set[realtime.RealtimePeer] = set()
     calls = Calls(settings, reception)
 
@@ -64,6 +67,7 @@ def build(
 @web.middleware
 async def explain(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Our errors and aiohttp's as JSON. Bugs are not caught here: aiohttp logs them and answers 500."""
+    request.app[SILENCE].break_by(request)
     try:
         return await handler(request)
     except VoicechatError as error:
