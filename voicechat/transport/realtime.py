@@ -121,6 +121,7 @@ class RealtimePeer:
                 await self._take(message.data)
             elif message.type is WSMsgType.BINARY:
                 self.notify(Failed("not_text", "messages are JSON text; sound goes into input_audio_buffer.append"))
+            await asyncio.sleep(0)  # aiohttp hands over what it has without a pause; other callers come between
         self.hang_up("hung_up")
 
     async def _take(self, message: str) -> None:
@@ -137,7 +138,7 @@ class RealtimePeer:
                 bite = wish.samples[start : start + _BITE]
                 await self._microphone.room(len(bite) / RATE)
                 self._microphone.hear(bite)
-                await asyncio.sleep(0)  # a client may send minutes at once; others have their turn between
+                await asyncio.sleep(0)  # a message may bring seconds of sound
 
     async def _pace(self) -> None:
         loop = asyncio.get_running_loop()
