@@ -68,9 +68,9 @@ def voiced(engine: TtsEngine, words: str) -> AudioFrame:
 
 
 def latencies(turns: list[Turn], mine: Samples, theirs: Samples) -> Table:
-    """A row for each turn: the parts as the server measured them, their sum, and the same as the caller heard it."""
+    """A row for each turn: the parts as the server measured them, their sum, and what it was at the caller's ear."""
     table = Table(title="From the caller's last sound to the answer's first, in ms", title_justify="left")
-    for name in ("turn", "end noticed", "understood", "first word", "first sound", "sum", "at the caller's ear"):
+    for name in ("turn", "end noticed", "understood", "first word", "first sound", "sum", "at ear"):
         table.add_column(name, justify="right")
     for number, turn in enumerate(turns):
         end = turns[number + 1].at if number + 1 < len(turns) else len(mine) / RATE
@@ -79,8 +79,8 @@ def latencies(turns: list[Turn], mine: Samples, theirs: Samples) -> Table:
         table.add_row(*map(str, (number + 1, *parts, sums[-1])), _ms(ear(turn, end, mine, theirs)))
     for turn, after in zip(turns, turns[1:], strict=False):
         if turn.question.cut_after is not None:
-            hush = _ms(_hush(after, mine, theirs))
-            table.caption = f"The interrupted answer fell silent {hush} ms after the caller began to speak."
+            hush = 1000 * _hush(after, mine, theirs)
+            table.caption = f"The interrupted answer fell silent {hush:.0f} ms after the caller began to speak."
     return table
 
 
@@ -91,11 +91,11 @@ def ear(turn: Turn, end: float, mine: Samples, theirs: Samples) -> float | None:
     return answered[0] - asked[1] if asked and answered else None
 
 
-def _hush(interruption: Turn, mine: Samples, theirs: Samples) -> float | None:
-    """Seconds from the first sound of the interruption to the last of the answer before it."""
+def _hush(interruption: Turn, mine: Samples, theirs: Samples) -> float:
+    """Seconds from the first sound of the interruption to the last of the answer before it; 0 in a gap of it."""
     asked = _sounding(mine, interruption.at, len(mine) / RATE)
     answered = asked and _sounding(theirs, *asked)
-    return answered[1] - asked[0] if asked and answered else None
+    return answered[1] - asked[0] if asked and answered else 0.0
 
 
 def _sounding(samples: Samples, begin: float, end: float) -> tuple[float, float] | None:
