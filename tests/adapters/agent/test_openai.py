@@ -147,11 +147,11 @@ async def test_deadline_stops_the_server() -> None:
 
 
 async def test_slow_consumer_is_not_a_slow_server() -> None:
-    async with talking(Answer(words=("One", " two")), next_token=SHORT) as (_, agent):
+    async with talking(Answer(words=("One", " two")), next_token=2 * SHORT) as (_, agent):
         words = []
         async for text in agent.reply(HELLO, SessionSettings()):
             words.append(text)
-            await asyncio.sleep(1.5 * SHORT)
+            await asyncio.sleep(3 * SHORT)
     assert words == ["One", " two"]
 
 
@@ -179,7 +179,10 @@ async def test_slow_consumer_is_not_a_slow_server() -> None:
     ids=lambda value: str(value)[:60],
 )
 async def test_fault_has_its_code(answer: Answer, code: str, words: list[str]) -> None:
-    error, before = await failure(answer, first_token=SHORT, next_token=SHORT)
+    late = code == "agent_timeout"
+    error, before = await failure(
+        answer, first_token=SHORT if late and not words else 5.0, next_token=SHORT if late else 5.0
+    )
     assert error.code == code
     assert before == words
     assert "tiny at http://127.0.0.1:" in error.message

@@ -47,7 +47,7 @@ def load(settings: Settings) -> "ChatAgent":
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
         raise AdapterUnavailable("bad_url", f"agent.openai.base_url: found {url!r}; http://host:port/v1 is expected")
     if importlib.util.find_spec("openai") is None:
-        raise AdapterUnavailable("no_library", "agent openai: the package openai is not installed")
+        raise AdapterUnavailable("library_missing", "agent openai: the package openai is not installed")
     rehearsal = Thread(target=lambda: asyncio.run(_rehearse(settings.agent.openai)), name="openai-rehearsal")
     rehearsal.start()
     rehearsal.join()
