@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voicechat import app, clip, spawn
-from voicechat.audio import AudioFrame, Samples
+from voicechat.audio import FRAME_SECONDS, AudioFrame, Samples
 from voicechat.caller import Caller
 from voicechat.config import Settings
 from voicechat.dialogue import Dialogue, Question, Turn
@@ -85,17 +85,21 @@ def latencies(turns: list[Turn], mine: Samples, theirs: Samples) -> Table:
 
 
 def ear(turn: Turn, end: float, mine: Samples, theirs: Samples) -> float | None:
-    """Seconds from the end of the question to the first sound of its answer, in the recording."""
-    asked = _sounding(mine, turn.at, end)
+    """Seconds from the last sound of the question to the first of its answer, in the recording."""
+    asked = _asked(turn, mine)
     answered = asked and _sounding(theirs, asked[1], end)
     return answered[0] - asked[1] if asked and answered else None
 
 
 def _hush(interruption: Turn, mine: Samples, theirs: Samples) -> float:
     """Seconds from the first sound of the interruption to the last of the answer before it; 0 in a gap of it."""
-    asked = _sounding(mine, interruption.at, len(mine) / RATE)
+    asked = _asked(interruption, mine)
     answered = asked and _sounding(theirs, *asked)
     return answered[1] - asked[0] if asked and answered else 0.0
+
+
+def _asked(turn: Turn, mine: Samples) -> tuple[float, float] | None:
+    return _sounding(mine, turn.at, turn.at + turn.question.sound.seconds + 2 * FRAME_SECONDS)
 
 
 def _sounding(samples: Samples, begin: float, end: float) -> tuple[float, float] | None:
