@@ -59,7 +59,7 @@ class InlineLane:
     def __init__(self, delay: float = 0.0) -> None:
         self.delay = delay
 
-    async def run(self, call: Callable[[], T], *, urgent: bool = False) -> T:
+    async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         await asyncio.sleep(self.delay)
         return call()
 

@@ -8,7 +8,7 @@ import pkgutil
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import ModuleType
 from typing import Any, Final
@@ -184,18 +184,20 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
     house = House(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(house.close)
-        opening = asyncio.create_task(house.open())
-        from voicechat.transport import http  # heavy imports, while the engines load on their lanes
+        importing = asyncio.create_task(asyncio.to_thread(importlib.import_module, "voicechat.transport.http"))
+        await _unwrapped(house.open())
+        await importing  # half a second, while the engines load on their lanes
+        from voicechat.transport import http
+        from voicechat.transport.silence import SILENCE
 
-        await _unwrapped(opening)
-        runner = web.AppRunner(
-            http.build(settings, house, registry=house.metrics.registry), access_log=None, shutdown_timeout=CLOSE_SECONDS
-        )
+        site = http.build(settings, house, registry=house.metrics.registry)
+        runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         port = await _listen(runner, settings.server.host, settings.server.port)
-        watching = asyncio.create_task(house.watch_loop())
-        stack.callback(watching.cancel)
+        assert runner.server is not None
+        for watch in (house.watch_loop(), site[SILENCE].cut(runner.server)):
+            stack.callback(asyncio.create_task(watch).cancel)
         gc.collect()
         gc.freeze()
         ready(f"voicechat ready at {_url(settings.server.host, port)} ({house.describe()})")
@@ -203,7 +205,7 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
         house.end_sessions()
 
 
-async def _unwrapped(opening: "asyncio.Task[None]") -> None:
+async def _unwrapped(opening: Awaitable[None]) -> None:
     """Waits; of several engines that failed to load, the first tells."""
     try:
         await opening

@@ -54,17 +54,18 @@ class ThreadLane:
         """Jobs that wait."""
         return len(self._jobs)
 
-    async def run(self, call: Callable[[], T], *, urgent: bool = False) -> T:
+    async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         """See `protocols.Lane.run`."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._push(call, future, urgent)
+        seconds = self._deadline if deadline is None else deadline
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError as error:
             if future.done() and not future.cancelled():  # the job itself raised TimeoutError
                 raise
-            message = f"{self.name}: no result within {self._deadline:g} s"
+            message = f"{self.name}: no result within {seconds:g} s"
             raise EngineFailed("engine_timeout", message) from error
 
     def post(self, call: Callable[[], object]) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from voicechat.errors import AdapterUnavailable
 from voicechat.protocols import Lane
+
+LOAD_SECONDS: Final = 600.0
+"""Large models come from slow disks."""
 
 
 class Engine(Protocol):
@@ -42,7 +45,7 @@ class ModelManager(Generic[E]):
 
     async def load(self, make: Callable[[], E], lanes: tuple[Lane, ...]) -> Model[E]:
         """Makes an engine on the first of its lanes. The first engine loaded is the default. Raises AdapterError."""
-        engine = await lanes[0].run(make)
+        engine = await lanes[0].run(make, deadline=LOAD_SECONDS)
         model = self._models[engine.name] = Model(engine, lanes)
         self.default = self.default or engine.name
         return model

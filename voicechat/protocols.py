@@ -199,10 +199,10 @@ class Lane(Protocol):
         """How many jobs wait."""
         ...
 
-    async def run(self, call: Callable[[], T], *, urgent: bool = False) -> T:
+    async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         """The call's result. Urgent calls go before the others.
 
-        Raises what the call raises, or EngineFailed past the lane's deadline.
+        Raises what the call raises, or EngineFailed after `deadline` seconds (None: the lane's own deadline).
         Cancelled before it began, the call never runs; cancelled later, its result is dropped.
         """
         ...

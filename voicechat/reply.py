@@ -16,6 +16,7 @@ from voicechat.events import (
     ReplyText,
     TurnMeasured,
 )
+from voicechat.markup import Thoughts
 from voicechat.protocols import Heard, Lane, Peer, SpeechChunk, TtsEngine
 from voicechat.sentences import Clauses
 from voicechat.session import Session
@@ -122,9 +123,11 @@ class Reply:
         session.emit(ReplyFinished(self.id, item, status, text, self.heard.seconds, reason, message))
 
     async def _write(self) -> None:
+        thoughts = Thoughts()
         async with aclosing(self._tokens()) as tokens:
             async for token in tokens:
-                self._say(token)
+                self._say(thoughts.push(token))
+        self._say(thoughts.finish())
 
     async def _speak(self) -> Heard:
         speaker, settings = self._speaker, self._settings
@@ -190,5 +193,6 @@ class Reply:
 
     def _say(self, text: str) -> None:
         self._text += text
-        self._session.emit(ReplyText(self.id, text))
+        if text:
+            self._session.emit(ReplyText(self.id, text))
 
