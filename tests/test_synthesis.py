@@ -89,7 +89,7 @@ class Wordless(ScriptedTts):
     """Knows no word times, and speaks `seconds` for any clause."""
 
     capabilities = Capabilities(streaming=False, languages=("en",))
-    voices = (Voice("one", "en"),)
+    voices: Sequence[Voice] = (Voice("one", "en"),)
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
