@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -31,7 +32,7 @@ async def test_urgent_calls_go_first_and_others_keep_their_order() -> None:
     order: list[str] = []
     first = asyncio.create_task(lane.run(gate.wait))
     await asyncio.sleep(0)
-    calls = [asyncio.create_task(lane.run(lambda name=name: order.append(name), urgent=name == "u")) for name in "abu"]
+    calls = [asyncio.create_task(lane.run(partial(order.append, name), urgent=name == "u")) for name in "abu"]
     await asyncio.sleep(0)
     assert lane.load >= 3
     gate.set()
@@ -52,9 +53,9 @@ async def test_two_streams_take_turns() -> None:
     async def read(name: str) -> list[int]:
         return [number async for number in lane.stream(lambda: steps(name))]
 
-    results = await asyncio.gather(read("a"), read("b"))
+    first, second = await asyncio.gather(read("a"), read("b"))
     await lane.close()
-    assert results == [[0, 1, 2], [0, 1, 2]]
+    assert first == second == [0, 1, 2]
     assert order == ["a", "b", "a", "b", "a", "b"]
 
 

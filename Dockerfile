@@ -1,0 +1,23 @@
+# The embedded engines on a CPU. Models go into a volume at /models; a configuration file at /etc/voicechat.yaml is optional:
+#   docker run --network host -v ./models:/models voicechat
+# WebRTC needs the host's network (or UDP ports published one to one), since its answers name the machine's addresses.
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY voicechat voicechat
+RUN python -m venv /opt/voicechat \
+ && /opt/voicechat/bin/pip install --no-cache-dir -c constraints.txt '.[piper]'
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/voicechat /opt/voicechat
+RUN useradd --system --create-home voicechat
+USER voicechat
+ENV OMP_NUM_THREADS=1 \
+    ORT_DISABLE_TELEMETRY=1 \
+    PYTHONUNBUFFERED=1 \
+    VOICECHAT__MODELS__ROOT=/models
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD \
+    ["/opt/voicechat/bin/python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+ENTRYPOINT ["/opt/voicechat/bin/python", "-m", "voicechat"]
+CMD ["serve"]
