@@ -14,7 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from voicechat.audio import AudioFrame, Samples
 from voicechat.caller import Caller
-from voicechat.commands import Command
+from voicechat.commands import Command, UpdateSettings
 from voicechat.config import ServerSettings, Settings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoRoom, PeerError, VoicechatError
@@ -341,6 +341,32 @@ async def test_a_caller_who_vanishes_is_missed() -> None:
         assert house.peers[0].reason == "media_silence"
 
 
+async def test_lost_packets_cost_only_their_own_sound() -> None:
+    async with serving(listen) as (url, house, _), Caller(url) as caller:
+        lose(caller, every=10)
+        await caller.say(tone(1.0), RATE)
+        await asyncio.sleep(0.2)
+        sound = house.sound
+    loud = np.abs(sound.reshape(-1, 320)).max(axis=1) > 4000
+    assert loud.sum() >= 43  # of 50 frames; the library's own buffer leaves about 26
+
+
+def lose(caller: Caller, every: int) -> None:
+    """Some of its RTP packets no longer leave."""
+    seen = 0
+
+    def send(data: bytes, address: tuple[str, int]) -> None:
+        nonlocal seen
+        media = 128 <= data[0] < 192 and not 72 <= data[1] & 0x7F <= 79
+        seen += media
+        if not media or seen % every:
+            keep(data, address)
+
+    protocol = caller._connection.getReceivers()[0].transport.transport._connection._nominated[1].protocol
+    keep, name = protocol.transport.sendto, "sendto"
+    setattr(protocol.transport, name, send)
+
+
 def mute(caller: Caller) -> None:
     """Its packets no longer leave, as when the cable is pulled."""
     for protocol in caller._connection.getReceivers()[0].transport.transport._connection._protocols:
@@ -388,8 +414,9 @@ async def test_a_caller_found_by_their_own_checks_connects() -> None:
         assert house.taken == 1
 
 
-async def test_a_caller_who_only_listens_is_not_missed() -> None:
-    async with serving(listen, media_silence_seconds=0.2) as (url, house, _), offering(direction="recvonly") as made:
+@pytest.mark.parametrize("direction", ["recvonly", "sendrecv"])
+async def test_a_caller_without_a_microphone_is_not_missed(direction: str) -> None:
+    async with serving(listen, media_silence_seconds=0.2) as (url, house, _), offering(direction=direction) as made:
         connection, offer = made
         _, answer, _ = await post(url, offer)
         await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -423,6 +450,44 @@ async def test_offers_we_refuse_take_no_place(offer: bytes, kind: str, code: str
         status, text, _ = await post(url, offer, kind)
         assert (status, json.loads(text)["code"]) == (400, code)
         assert house.peers == []
+
+
+async def post_form(url: str, *, filename: str | None = None, **parts: tuple[str, str]) -> tuple[int, str]:
+    form = aiohttp.FormData()
+    for name, (kind, text) in parts.items():
+        form.add_field(name, text, content_type=kind, filename=filename)
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/v1/realtime/calls", data=form) as response:
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize("filename", [None, "blob"])
+async def test_a_form_may_bring_settings_with_the_offer(filename: str | None) -> None:
+    session = json.dumps({"type": "realtime", "instructions": "Be brief."})
+    async with serving(listen) as (url, house, _), offering() as (_, offer):
+        parts = {"sdp": ("application/sdp", offer), "session": ("application/json", session)}
+        status, answer = await post_form(url, filename=filename, **parts)
+        assert status == 201
+        assert answer.startswith("v=0")
+        await until(lambda: bool(house.commands))
+        [update] = house.commands
+        assert isinstance(update, UpdateSettings)
+        assert update.changes["instructions"] == "Be brief."
+
+
+@pytest.mark.parametrize(
+    ("session", "code"), [("{", "invalid_json"), ("[]", "invalid_value"), ('{"type": "realtime", "speed": {}}', "")]
+)
+async def test_settings_that_cannot_be_had_refuse_the_call(session: str, code: str) -> None:
+    async with serving(listen) as (url, house, _), offering() as (_, offer):
+        status, text = await post_form(url, sdp=("application/sdp", offer), session=("application/json", session))
+        assert status == 400
+        assert code in text
+        assert house.taken == 0
+
+
+async def test_a_form_without_an_offer_is_refused() -> None:
+    async with serving(listen) as (url, _, _):
+        assert await post_form(url, other=("text/plain", "x")) == (400, '{"code": "not_sdp"}')
 
 
 async def test_an_offer_that_the_library_refuses_frees_its_place() -> None:

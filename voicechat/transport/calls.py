@@ -1,16 +1,18 @@
 """WebRTC calls over HTTP: an offer is posted, the answer comes back, and the call has an address to hang up at."""
 
 import asyncio
+import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from voicechat.commands import Command
 from voicechat.config import Settings
-from voicechat.errors import BadOffer, NoRoom, PeerError
+from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
 from voicechat.transport.channel import Wire
 from voicechat.transport.sdp import check_offer
@@ -70,11 +72,16 @@ class Calls:
             await asyncio.gather(*(call.peer.close() for call in calls))
 
     async def _create(self, request: web.Request) -> web.Response:
-        """Raises BadOffer and NoRoom."""
-        offer = check_offer(await _body(request, self._settings.server.offer_bytes), self._settings.server)
+        """Raises BadOffer, BadMessage for settings that cannot be had, and NoRoom."""
+        body, wishes = await _read(request, self._settings.server.offer_bytes)
+        offer = check_offer(body, self._settings.server)
         with ExitStack() as place:
             session = place.enter_context(self._reception.admit())
-            peer = await answer(offer, self._settings, self._wire(session))
+            wire = self._wire(session)
+            update = _update(wire, wishes) if wishes is not None else None
+            peer = await answer(offer, self._settings, wire)
+            if update is not None:
+                peer.microphone.ask(update)
             if self._closed:
                 await peer.close()
                 raise NoRoom("The server is shutting down.")
@@ -102,17 +109,47 @@ class Calls:
         return web.Response(status=204)
 
 
-async def _body(request: web.Request, most: int) -> bytes:
-    """The body of at most `most` bytes, read within a deadline. Raises BadOffer."""
-    if request.content_type != "application/sdp":
-        raise BadOffer("bad_content_type", f"Content-Type is {request.content_type}; application/sdp is expected")
-    body = bytearray()
+async def _read(request: web.Request, most: int) -> tuple[bytes, bytes | None]:
+    """The offer and, from a form, the wished settings, read within a deadline. Raises BadOffer."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > most:
-                    raise BadOffer("offer_too_large", f"the offer is larger than {most} bytes")
+            match request.content_type:
+                case "application/sdp":
+                    return await _body(request, most), None
+                case "multipart/form-data":
+                    form = await request.post()
+                    return _part(form, "sdp"), _part(form, "session") if "session" in form else None
     except TimeoutError:
         raise BadOffer("offer_too_slow", f"the offer did not come within {_BODY_SECONDS} s") from None
+    except ValueError as error:
+        raise BadOffer("bad_form", f"the form cannot be read: {error}") from error
+    raise BadOffer("bad_content_type", f"Content-Type is {request.content_type}; application/sdp is expected")
+
+
+async def _body(request: web.Request, most: int) -> bytes:
+    """The body of at most `most` bytes. Raises BadOffer."""
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise BadOffer("offer_too_large", f"the offer is larger than {most} bytes")
     return bytes(body)
+
+
+def _part(form: Mapping[str, str | bytearray | bytes | web.FileField], name: str) -> bytes:
+    """A part of the form, which may have come as a file; empty when it is not there."""
+    part = form.get(name, b"")
+    if isinstance(part, web.FileField):
+        with part.file as file:
+            return file.read()
+    return part.encode() if isinstance(part, str) else bytes(part)
+
+
+def _update(wire: Wire, wishes: bytes) -> Command | None:
+    """The settings of a form's `session` part as the command that a client would send first. Raises BadMessage."""
+    try:
+        session = json.loads(wishes)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("invalid_json", f"the part 'session' is not JSON: {error}", param="session") from None
+    command = wire.decode(json.dumps({"type": "session.update", "session": session}))
+    return command if isinstance(command, Command) else None

@@ -42,7 +42,8 @@ class WebrtcPeer:
     """The far end of a WebRTC call; see `protocols.Peer`. Made by `answer`; everything on the loop.
 
     The call ends when the caller hangs up, when the connection fails, is not there `setup_seconds` after the answer,
-    or brings no packet for `media_silence_seconds` (a muted browser goes on sending); `reason` then says which.
+    or brings no more packets for `media_silence_seconds` (a muted browser goes on sending). Callers who never sent any
+    are left to the library, which misses them after half a minute. `reason` says what it was.
     """
 
     def __init__(self, settings: Settings, wire: Wire) -> None:
@@ -57,7 +58,7 @@ class WebrtcPeer:
         self._connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
-        self._packet_at: float | None = None
+        self._packet_at: float | None = None  # the last one
 
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self.microphone.incoming()
@@ -136,7 +137,6 @@ class WebrtcPeer:
             self.hang_up("too_many_commands")
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        self._packet_at = asyncio.get_running_loop().time()
         await listen(receiver, self._hear)
         self.hang_up()
 
@@ -161,14 +161,11 @@ class WebrtcPeer:
         except TimeoutError:
             self.hang_up("setup_timeout")
             return
-        if self._packet_at is None:
-            return  # they only listen
         loop = asyncio.get_running_loop()
-        self._packet_at = loop.time()
         left = patience = self._server.media_silence_seconds
         while left > 0:
             await asyncio.sleep(left)
-            left = self._packet_at + patience - loop.time()
+            left = patience if self._packet_at is None else self._packet_at + patience - loop.time()
         self.hang_up("media_silence")
 
     async def _close(self) -> None:
