@@ -35,7 +35,7 @@ export class Call {
     this.#location = new URL(response.headers.get("Location"), response.url).href;
     const answer = await response.text();
     if (this.#over) {
-      this.#dismiss(); // hung up while the server was answering: it holds a line for us
+      await this.#dismiss(); // hung up while the server was answering: it holds a line for us
       return;
     }
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
@@ -66,13 +66,19 @@ export class Call {
     this.#over = true;
     clearTimeout(this.#recovery);
     this.track?.stop();
-    this.#peer.close();
-    if (this.#location) this.#dismiss();
+    this.#dismiss();
   }
 
-  #dismiss() {
-    // keepalive lets the request outlive the page; if it fails all the same, the server notices the silence.
-    fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+  /** Says goodbye before closing: a server that sees its peer close first has no call left to be asked about. */
+  async #dismiss() {
+    try {
+      // keepalive lets the request outlive the page; if it fails all the same, the server notices the silence.
+      if (this.#location) await fetch(this.#location, { method: "DELETE", keepalive: true });
+    } catch {
+      // the server is gone, and the call with it
+    } finally {
+      this.#peer.close();
+    }
   }
 
   #gather() {
@@ -110,7 +116,10 @@ export class Call {
 
   #watch() {
     const lose = (words) => this.#over || this.onLost(new Problem(words));
-    this.#channel.onclose = () => lose(ENDED);
+    this.#channel.onclose = () => {
+      this.#location = ""; // the server closed it, so it knows
+      lose(ENDED);
+    };
     this.#peer.onconnectionstatechange = () => {
       const state = this.#peer.connectionState;
       clearTimeout(this.#recovery);

@@ -12,6 +12,7 @@ const HARMLESS = new Set(["response_cancel_not_active"]); // the answer ended wh
 export class Conversation {
   #answering = false;
   #asking = false;
+  #cut = false;
 
   /** `send(event)` reaches the server of the present call. */
   constructor({ transcript, stage, latency, send }) {
@@ -37,6 +38,7 @@ export class Conversation {
   end() {
     this.#answering = false;
     this.#asking = false;
+    this.#cut = false;
     this.transcript.settle();
   }
 
@@ -47,9 +49,7 @@ export class Conversation {
 
   #takers = {
     "session.created": () => this.send({ type: "session.update", session: SETTINGS }),
-    "voicechat.state": ({ state }) => this.stage.show(state),
-    "voicechat.paused": () => this.stage.show("paused"),
-    "voicechat.resumed": () => this.stage.show("speaking"),
+    "voicechat.state": ({ state }) => this.#heed(state),
     "voicechat.latency": (event) => showLatency(this.latency, event),
     "voicechat.partial": ({ item_id, transcript }) => this.transcript.partial(item_id, "user", transcript),
     "conversation.item.input_audio_transcription.completed": ({ item_id, transcript }) =>
@@ -65,6 +65,14 @@ export class Conversation {
     error: ({ error }) => HARMLESS.has(error.code) || this.transcript.note(error.message),
   };
 
+  /** The answer pauses as soon as the caller may be speaking; only once it is cut did they interrupt it. */
+  #heed(state) {
+    const interrupts = this.#cut && state === "listening";
+    this.#cut = false;
+    if (interrupts) this.stage.show("interrupted");
+    else this.stage.show(state === "barged_in" ? "paused" : state);
+  }
+
   #added(item) {
     if (item.type !== "message" || item.role === "system") return;
     const text = textOf(item);
@@ -74,6 +82,7 @@ export class Conversation {
 
   #answered({ status, output }) {
     this.#answering = false;
+    this.#cut = status === "cancelled";
     const item = output?.find(({ type }) => type === "message");
     if (item) this.transcript.finish(item.id, "assistant", textOf(item), { interrupted: status === "cancelled" });
     if (!this.#asking) return;

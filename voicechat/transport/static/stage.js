@@ -8,8 +8,8 @@ const WORDS = {
   listening: ["Listening", "Take your time."],
   thinking: ["Thinking", "One moment."],
   speaking: ["Speaking", "Just speak to interrupt."],
-  paused: ["Paused", "Did you want to say something?"],
-  barged_in: ["You interrupted", "Go on, I’m listening."],
+  paused: ["Paused", "Are you saying something?"],
+  interrupted: ["You interrupted", "Go on, I’m listening."],
 };
 const MUTED = "Your microphone is off.";
 

@@ -1,10 +1,14 @@
 /** The conversation as a log: what the caller said and what they heard. */
 
+import { Pace } from "./pace.js";
+
 const NAMES = { user: "You", assistant: "Answer" };
 const NEAR_END_PX = 80;
 
 export class Transcript {
   #entries = new Map();
+  #speaking = ""; // the id of the answer whose words are coming
+  #pace = new Pace((words) => this.#extend(this.#speaking, words));
 
   /** `list` is the ordered list to fill; finished entries are also said in `announcer`, a live region. */
   constructor(list, announcer) {
@@ -19,17 +23,20 @@ export class Transcript {
 
   /** What has been understood so far; a later text takes its place. */
   partial(id, role, text) {
-    this.#write(this.place(id, role), text, "partial");
+    const entry = this.place(id, role);
+    if (entry.dataset.stage !== "final") this.#write(entry, text, "partial");
   }
 
   /** The next words of an answer. */
   append(id, words) {
-    const entry = this.place(id, "assistant");
-    this.#write(entry, textOf(entry).textContent + words, "speaking");
+    if (id !== this.#speaking) this.#pace.stop();
+    this.#speaking = id;
+    this.#pace.feed(words);
   }
 
   /** The last word on an item; without any words the entry goes. */
   finish(id, role, text, { interrupted = false } = {}) {
+    if (id === this.#speaking) this.#pace.stop();
     const entry = this.place(id, role);
     if (!text.trim()) {
       this.drop(id);
@@ -55,6 +62,7 @@ export class Transcript {
 
   /** Nothing more will come for the entries of an ended call: empty ones go, begun ones stay as they are. */
   settle() {
+    this.#pace.stop();
     for (const [id, entry] of this.#entries) {
       if (!textOf(entry).textContent.trim()) this.drop(id);
       else if (entry.dataset.stage === "speaking") entry.dataset.stage = "interrupted";
@@ -75,6 +83,11 @@ export class Transcript {
     this.#keepingEnd(() => this.list.append(entry));
     this.#entries.set(id, entry);
     return entry;
+  }
+
+  #extend(id, words) {
+    const entry = this.place(id, "assistant");
+    this.#write(entry, textOf(entry).textContent + words, "speaking");
   }
 
   #write(entry, text, stage) {
