@@ -20,7 +20,7 @@ _BETA: Final = 8.0
 
 
 class Downsampler:
-    """A stream from one rate to another; a no-op when they are equal. About 0.1 ms a frame, on the loop.
+    """A stream from one rate to another; a no-op when they are equal. Below 0.1 ms a frame, on the loop.
 
     The streaming resampler of soxr gives nothing or 30 ms at a time, and holds back up to 37 ms of 48 kHz sound. That
     is time in which a caller waits to be heard, so the ear has this plain filter instead.
@@ -44,8 +44,11 @@ class Downsampler:
         self._kept, self._phase = heard[end // self._up :], end % self._up
         if len(places) == 0:
             return np.zeros(0, np.int16)
-        windows = np.lib.stride_tricks.sliding_window_view(heard, self._taps)[places // self._up]
-        made = np.einsum("ij,ij->i", windows, self._filters[places % self._up])
+        windows = np.lib.stride_tricks.sliding_window_view(heard, self._taps)
+        if self._up == 1:  # one filter for all, and nothing to copy: 48 kHz costs half
+            made = np.einsum("ij,j->i", windows[places[0] :: self._down], self._filters[0])
+        else:
+            made = np.einsum("ij,ij->i", windows[places // self._up], self._filters[places % self._up])
         whole: Samples = np.clip(np.rint(made), -32768, 32767).astype(np.int16)
         return whole
 
