@@ -21,7 +21,7 @@ from voicechat.demo import ear, voiced
 from voicechat.dialogue import Dialogue, Question, Turn
 from voicechat.transport.opus import RATE
 
-WORDS = ("What can you do?", "How do you work?", "What is your name?", "What time is it?")
+WORDS = ("What is your name?", "How do you work?", "How can you help me?", "Which languages do you speak?")
 PARTS = ("endpointed", "understood", "first_word", "first_sound")
 
 

@@ -17,10 +17,10 @@ from voicechat.dialogue import Dialogue, Question, Turn
 from voicechat.protocols import TtsEngine
 from voicechat.transport.opus import RATE
 
-SCRIPT: Final = (("What can you do?", None), ("How do you work?", 2.5), ("What is your name?", None))
+SCRIPT: Final = (("What is your name?", None), ("How do you work?", 2.5), ("Which languages do you speak?", None))
 """Questions that the built-in answers know, and after how many seconds the answer is interrupted with the next one."""
 
-VOICE: Final = "en-gb-x-rp"
+VOICE: Final = "en-gb"
 """The caller's; the server speaks with its own."""
 
 AUDIBLE: Final = 300

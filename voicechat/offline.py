@@ -20,6 +20,8 @@ _screen = Console(stderr=True)
 
 def say(settings: Settings, text: str, voice: str, out: Path) -> str:
     """Writes the text as speech; returns one line that says what was written."""
+    if not any(letter.isalnum() for letter in text):
+        raise VoicechatError("no_text", f"there is nothing to say in '{text}'")
     with _screen.status("Loading the voice"):
         engine: TtsEngine = app.choose("tts", settings.tts.engine, settings)
     with closing(engine):
@@ -28,8 +30,6 @@ def say(settings: Settings, text: str, voice: str, out: Path) -> str:
             raise VoicechatError("no_such_voice", f"{engine.name} has no voice '{voice}'; it has {', '.join(names)}")
         with _screen.status(f"{engine.name} speaks"):
             pieces = [piece.samples for piece in engine.synthesize(text, voice)]
-    if not pieces:
-        raise VoicechatError("no_text", f"{engine.name} finds nothing to say in '{text}'")
     sound = np.concatenate(pieces)
     clip.save(out, engine.rate, sound)
     return f"{out}: {len(sound) / engine.rate:.1f} s spoken by {engine.name}"
@@ -43,7 +43,8 @@ def transcribe(settings: Settings, file: Path) -> Transcript:
         engine: AsrEngine = app.choose("asr", settings.asr.engine, settings, agent.phrases)
     frames = list(_frames(sound))
     with closing(engine), closing(engine.open(settings.asr.language)) as stream:
-        for frame in track(frames, f"{engine.name} listens", console=_screen, transient=True):
+        told = f"{engine.name} listens"
+        for frame in track(frames, told, console=_screen, transient=True, disable=not _screen.is_terminal):
             stream.accept(frame)
         return stream.finish()
 
