@@ -67,7 +67,7 @@ def test_spoken_question_is_answered_in_words_and_sound(browse: Browse, server: 
 def test_speaking_over_an_answer_cuts_it_to_what_was_heard(browse: Browse, server: str, speak: Speak) -> None:
     from playwright.sync_api import expect
 
-    page = browse(hears=speak((0.0, "what can you do"), (3.5, "what is your name"))).new_page()
+    page = browse(hears=speak((0.0, "how do you work"), (4.0, "what is your name"))).new_page()
     page.goto(server)
     page.click("text=Start talking")
     cut = page.locator("#transcript .assistant[data-stage=interrupted]")
@@ -91,7 +91,7 @@ def test_typed_message_is_answered_without_a_microphone(browse: Browse, server: 
 def test_typing_over_an_answer_cuts_it_to_what_was_heard(page: "Page") -> None:
     from playwright.sync_api import expect
 
-    say(page, "What can you do?")
+    say(page, "How do you work?")
     expect(page.locator("#state")).to_have_text("Speaking")
     expect(page.locator("#transcript .assistant")).to_contain_text(re.compile(r"\w+ \w+"))
     say(page, "What is your name?")
