@@ -36,12 +36,10 @@ def _files() -> int:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_left_over() -> Iterator[None]:
     """After the test: no thread, no open file and no unfinished task more than before it."""
     threads, files = _threads(), _files()
     yield
-    if request.node.get_closest_marker("keeps"):  # a shared fixture outlives the test
-        return
     deadline = time.monotonic() + GRACE_SECONDS
     while True:
         more_threads, more_files = _threads() - threads, _files() - files

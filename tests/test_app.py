@@ -1,0 +1,181 @@
+"""The house: which engines it chooses, whom it lets in, and how it comes and goes."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.fakes import FakePeer
+from tests.tiny import piper, whisper
+from voicechat import app
+from voicechat.audio import AudioFrame
+from voicechat.caller import Caller
+from voicechat.commands import Command
+from voicechat.config import AgentSettings, AsrSettings, ModelSettings, ServerSettings, Settings, TtsSettings
+from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
+from voicechat.events import Failed, SessionEnded, SessionStarted
+
+SMALL = Settings(
+    agent=AgentSettings(engine="echo"), asr=AsrSettings(engine="pocketsphinx"), tts=TtsSettings(engine="tone")
+)
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[app.House]:
+    open_house = app.House(settings)
+    try:
+        await open_house.open()
+        yield open_house
+    finally:
+        await open_house.close()
+
+
+def with_models(root: Path) -> Settings:
+    return Settings(models=ModelSettings(root=root))
+
+
+def test_without_models_the_embedded_engines_are_chosen(tmp_path: Path) -> None:
+    settings = with_models(tmp_path)
+    speaker = app.choose("tts", "auto", settings)
+    listener = app.choose("asr", "auto", settings, ())
+    assert (speaker.name, listener.name) == ("espeak", "pocketsphinx")
+    speaker.close()
+    listener.close()
+
+
+def test_models_that_are_there_are_preferred(tmp_path: Path) -> None:
+    (tmp_path / "piper").mkdir()
+    piper.build(tmp_path / "piper" / "voice.onnx")
+    whisper.build(tmp_path / "whisper" / "tiny.en", " Good morning.")
+    settings = with_models(tmp_path)
+    speaker = app.choose("tts", "auto", settings)
+    listener = app.choose("asr", "auto", settings, ())
+    assert (speaker.name, listener.name) == ("piper", "whisper")
+    speaker.close()
+    listener.close()
+
+
+@pytest.mark.parametrize("kind", ["vad", "asr", "agent", "tts"])
+def test_an_unknown_engine_is_told_with_those_there_are(kind: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{kind}.engine: found 'nonesuch'; allowed: .*{app.adapters(kind)[0]}"):
+        app.choose(kind, "nonesuch")
+
+
+def test_an_engine_without_its_model_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(AdapterUnavailable):
+        app.choose("tts", "piper", with_models(tmp_path))
+
+
+async def test_the_house_lends_its_places_and_takes_them_back() -> None:
+    async with house(SMALL.model_copy(update={"server": ServerSettings(max_sessions=2)})) as open_house:
+        with open_house.admit() as first, open_house.admit() as second:
+            assert first != second
+            with pytest.raises(NoRoom) as refused, open_house.admit():
+                pass
+            assert refused.value.retry_after > 0
+        with open_house.admit():
+            pass
+        assert open_house.describe() == "asr pocketsphinx, tts tone, agent echo"
+
+
+class BrokenPeer(FakePeer):
+    """Fails in a way nobody foresaw."""
+
+    async def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
+        if self.events:
+            raise RuntimeError("nobody foresaw this")
+        yield  # type: ignore[misc]  # makes this a generator
+
+
+async def test_a_bug_ends_its_session_and_not_the_house() -> None:
+    async with house(SMALL) as open_house:
+        broken, fine = BrokenPeer(), FakePeer()
+        await open_house.serve("sess_broken", broken)
+        assert isinstance(broken.events[-1], Failed)
+        assert SessionEnded("sess_broken", "failed") in broken.events
+        fine.hangs_up()
+        await open_house.serve("sess_fine", fine)
+        assert fine.events[-1] == SessionEnded("sess_fine", "hung_up")
+
+
+async def test_ending_sessions_tells_their_reason() -> None:
+    async with house(SMALL) as open_house:
+        peer = FakePeer()
+        serving = asyncio.create_task(open_house.serve("sess_one", peer))
+        while not any(isinstance(event, SessionStarted) for event in peer.events):
+            await asyncio.sleep(0.01)
+        open_house.end_sessions()
+        await serving
+        assert peer.events[-1] == SessionEnded("sess_one", "shutdown")
+
+
+async def test_engines_are_lent_only_while_a_session_lasts() -> None:
+    async with house(SMALL) as open_house:
+        peer = FakePeer()
+        peer.hangs_up()
+        await open_house.serve("sess_one", peer)
+        assert [model.users for model in open_house.asr.list()] == [0]
+        assert [model.users for model in open_house.tts.list()] == [0]
+
+
+@asynccontextmanager
+async def process(*arguments: str, **environment: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server of its own process on a free port, and its URL."""
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "voicechat", "serve", "--port", "0", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    assert server.stdout is not None
+    try:
+        line = (await asyncio.wait_for(server.stdout.readline(), 30)).decode()
+        url = re.fullmatch(r"voicechat ready at (http://127\.0\.0\.1:\d+) \(asr \w+, tts \w+, agent \w+\)\n", line)
+        assert url is not None, line
+        yield server, url.group(1)
+    finally:
+        if server.returncode is None:
+            server.kill()
+        await server.wait()
+        server._transport.close()  # type: ignore[attr-defined]  # its pipes close at garbage collection otherwise
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_server_leaves_with_status_0_while_calls_are_open(number: signal.Signals) -> None:
+    async with process() as (server, url), aiohttp.ClientSession() as http, Caller(url) as caller:
+        socket = await http.ws_connect(f"{url}/v1/realtime")
+        assert (await socket.receive_json())["type"] == "session.created"
+        await caller.wait_for("session.created", timeout=10)
+        server.send_signal(number)
+        async for _ in socket:
+            pass
+        assert await asyncio.wait_for(server.wait(), 10) == 0
+        assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
+
+
+async def test_the_caller_after_the_last_place_is_told_when_to_come_again() -> None:
+    async with process(VOICECHAT__SERVER__MAX_SESSIONS="1") as (_, url), aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{url}/v1/realtime"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await http.ws_connect(f"{url}/v1/realtime")
+            assert refused.value.status == 503
+            assert refused.value.headers is not None
+            assert int(refused.value.headers["Retry-After"]) > 0
+            with pytest.raises(VoicechatError, match="server_full"):
+                async with Caller(url):
+                    pass
+        for _ in range(100):  # the place is free again a moment after the call
+            async with http.get(f"{url}/metrics") as response:
+                if "voicechat_sessions 0.0" in await response.text():
+                    break
+            await asyncio.sleep(0.02)
+        async with http.ws_connect(f"{url}/v1/realtime") as socket:
+            assert (await socket.receive_json())["type"] == "session.created"
