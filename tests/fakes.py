@@ -187,6 +187,7 @@ class FakePeer:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.dropped = 0.0
         self.on_wire: list[Samples | None] = []
         self._playout = Playout(RATE, ahead=0.6)
         self._script: asyncio.Queue[Samples | Command | None] = asyncio.Queue()

@@ -37,6 +37,7 @@ from voicechat.events import (
     Failed,
     InputCleared,
     InputCommitted,
+    InputDropped,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
@@ -486,6 +487,19 @@ def test_no_reply_is_made_for_a_caller_who_wants_none() -> None:
 
     call = converse(Call(), caller)
     assert of(call, ReplyStarted) == []
+
+
+def test_lost_sound_is_told_once() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(quiet(0.1))
+        await asyncio.sleep(0.2)
+        call.peer.dropped = 0.5
+        await until(call, InputDropped)
+        await asyncio.sleep(0.2)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert [event.seconds for event in of(call, InputDropped)] == [0.5]
 
 
 def test_greeting_is_spoken_first() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from voicechat.audio import FRAME_SECONDS, AudioFrame
 from voicechat.commands import ClearInput, Command, CommitInput
 from voicechat.errors import BadMessage
-from voicechat.events import InputCleared, ReplyPaused, ReplyResumed, SpeechStarted, SpeechStopped, State
+from voicechat.events import InputCleared, InputDropped, ReplyPaused, ReplyResumed, SpeechStarted, SpeechStopped, State
 from voicechat.protocols import Peer, VadStream
 from voicechat.session import Session
 from voicechat.turn import Act
@@ -69,6 +69,7 @@ class Hearing:
         self._interrupt, self._utter, self._spoken, self._command = interrupt, utter, spoken, command
         self._recent: deque[AudioFrame] = deque(maxlen=round(PRE_ROLL_SECONDS / FRAME_SECONDS))
         self._utterance: Utterance | None = None
+        self._dropped = 0.0
 
     async def run(self) -> None:
         """Until the peer hangs up."""
@@ -90,6 +91,7 @@ class Hearing:
         attentive = floor.state in (State.LISTENING, State.BARGED_IN)
         voiced, probability = self._ears.hear(frame, attentive=attentive)
         self._recent.append(frame)
+        self._count_dropped()
         acts = floor.hear(voiced, probability, frame.seconds)
         if self._utterance is not None:
             self._utterance.hear(frame)
@@ -97,6 +99,12 @@ class Hearing:
             self._open(floor.rules.pause_after)
         for act in acts:
             self._do(act)
+
+    def _count_dropped(self) -> None:
+        lost = self._peer.dropped - self._dropped
+        if lost > 0:
+            self._dropped += lost
+            self._session.emit(InputDropped(lost))
 
     def _do(self, act: Act) -> None:
         session = self._session

@@ -45,6 +45,11 @@ class Heard:
 class Peer(Protocol):
     """The far end of a wire: a transport gives it, the pipeline uses it. All on the loop."""
 
+    @property
+    def dropped(self) -> float:
+        """Seconds of the caller's sound that were lost because the session did not keep up."""
+        ...
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         """The caller's sound as 20 ms frames at 16 kHz and their commands, in order; ends when they hang up.
 
@@ -162,8 +167,12 @@ class TtsEngine(Protocol):
 
     name: str
     rate: int
-    voices: Sequence[Voice]
     capabilities: Capabilities
+
+    @property
+    def voices(self) -> Sequence[Voice]:
+        """The first is the default."""
+        ...
 
     def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
         """The sound of one clause, piece by piece. Closing the iterator stops the work. Raises EngineFailed.
@@ -179,8 +188,11 @@ class Agent(Protocol):
     """Decides what is answered. On the loop; one agent serves all callers."""
 
     name: str
-    phrases: Sequence[str]
-    """Sentences it expects to hear; a recogniser may prefer them. Empty: anything."""
+
+    @property
+    def phrases(self) -> Sequence[str]:
+        """Sentences it expects to hear; a recogniser may prefer them. Empty: anything."""
+        ...
 
     def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
         """The answer's text as it comes. Raises AgentError."""

@@ -56,6 +56,10 @@ class RealtimePeer:
         self._outbox = Outbox()
         self._sent_until = 0.0  # on the loop's clock: when the client will have played what it was sent
 
+    @property
+    def dropped(self) -> float:
+        return self._microphone.dropped
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self._microphone.incoming()
 

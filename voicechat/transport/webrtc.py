@@ -60,6 +60,10 @@ class WebrtcPeer:
         self._closing: asyncio.Task[None] | None = None
         self._packet_at: float | None = None  # the last one
 
+    @property
+    def dropped(self) -> float:
+        return self.microphone.dropped
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self.microphone.incoming()
 
