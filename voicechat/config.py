@@ -94,7 +94,7 @@ class WhisperSettings(Section):
 
 class PocketsphinxSettings(Section):
     decoders: Count = 4
-    """Utterances recognised at the same time; more wait."""
+    """Utterances recognised as they are spoken; of more at a time, the others are recognised when they end."""
 
 
 class AsrSettings(Section):
@@ -110,7 +110,7 @@ class AsrSettings(Section):
 class FaqSettings(Section):
     file: Path | None = None
     """Questions and answers; relative to the configuration file. Empty: the built-in welcome."""
-    cutoff: Annotated[float, Field(ge=0, le=100)] = 82.0
+    cutoff: Annotated[float, Field(ge=0, le=100)] = 78.0
     """Likeness from which a sentence counts as a known question."""
 
 

@@ -1,0 +1,26 @@
+from voicechat.adapters.agent import echo
+from voicechat.config import Settings
+from voicechat.conversation import Item, Role, SessionSettings
+
+
+async def answer(*history: Item) -> str:
+    return "".join([text async for text in echo.load(Settings()).reply(history, SessionSettings())])
+
+
+async def test_what_was_said_last_is_said_back() -> None:
+    history = (
+        Item("1", Role.USER, "First."),
+        Item("2", Role.ASSISTANT, "You said: First."),
+        Item("3", Role.USER, " Second. "),
+        Item("4", Role.SYSTEM, "Third."),
+    )
+    assert await answer(*history) == "You said: Second."
+
+
+async def test_silence_is_answered_too() -> None:
+    assert await answer() == echo.SILENT
+    assert await answer(Item("1", Role.USER, " ")) == echo.SILENT
+
+
+def test_it_expects_to_hear_anything() -> None:
+    assert echo.load(Settings()).phrases == ()
