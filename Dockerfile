@@ -1,5 +1,5 @@
-# The embedded engines on a CPU. Models go into a volume at /models; a configuration file at /etc/voicechat.yaml is optional:
-#   docker run --network host -v ./models:/models voicechat
+# The embedded engines on a CPU. Models go into a volume at /models; a configuration file is given as for the command line:
+#   docker run --network host -v ./models:/models -v ./config:/config voicechat serve --config /config/kiosk.yaml
 # WebRTC needs the host's network (or UDP ports published one to one), since its answers name the machine's addresses.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src

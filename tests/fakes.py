@@ -188,6 +188,7 @@ class FakePeer:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.dropped = 0.0
+        self._told = asyncio.Event()
         self.on_wire: list[Samples | None] = []
         self._playout = Playout(RATE, ahead=0.6)
         self._script: asyncio.Queue[Samples | Command | None] = asyncio.Queue()
@@ -243,3 +244,11 @@ class FakePeer:
 
     def notify(self, event: Event) -> None:
         self.events.append(event)
+        self._told.set()
+
+    async def until(self, kind: type[Event], count: int = 1) -> None:
+        """Waits until `count` events of the kind have been told. Raises TimeoutError."""
+        async with asyncio.timeout(3600):
+            while sum(isinstance(event, kind) for event in self.events) < count:
+                self._told.clear()
+                await self._told.wait()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes import FakePeer
 from tests.tiny import piper, whisper
-from voicechat import app
+from voicechat import adapters, app
 from voicechat.audio import AudioFrame
 from voicechat.caller import Caller
 from voicechat.commands import Command
@@ -64,7 +64,7 @@ def test_models_that_are_there_are_preferred(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["vad", "asr", "agent", "tts"])
 def test_an_unknown_engine_is_told_with_those_there_are(kind: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{kind}.engine: found 'nonesuch'; allowed: .*{app.adapters(kind)[0]}"):
+    with pytest.raises(ConfigError, match=rf"{kind}.engine: found 'nonesuch'; allowed: .*{adapters.names(kind)[0]}"):
         app.choose(kind, "nonesuch")
 
 
@@ -109,8 +109,7 @@ async def test_ending_sessions_tells_their_reason() -> None:
     async with house(SMALL) as open_house:
         peer = FakePeer()
         serving = asyncio.create_task(open_house.serve("sess_one", peer))
-        while not any(isinstance(event, SessionStarted) for event in peer.events):
-            await asyncio.sleep(0.01)
+        await peer.until(SessionStarted)
         open_house.end_sessions()
         await serving
         assert peer.events[-1] == SessionEnded("sess_one", "shutdown")

@@ -119,9 +119,7 @@ def texts(call: Call) -> list[tuple[str, str]]:
 
 
 async def until(call: Call, kind: type[Event], count: int = 1) -> None:
-    async with asyncio.timeout(120):
-        while len(of(call, kind)) < count:
-            await asyncio.sleep(0.01)
+    await call.peer.until(kind, count)
 
 
 def converse(call: Call, caller: Callable[[Call], Coroutine[Any, Any, None]]) -> Call:
@@ -525,8 +523,7 @@ def test_sessions_have_time_limits(limits: ServerSettings, reason: str, seconds:
 
     async def caller(call: Call) -> None:
         begin = asyncio.get_running_loop().time()
-        while not of(call, SessionEnded):
-            await asyncio.sleep(0.1)
+        await until(call, SessionEnded)
         assert asyncio.get_running_loop().time() - begin == pytest.approx(seconds, abs=1.5)
 
     converse(call, caller)

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import importlib
 import os
-import pkgutil
 import secrets
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from voicechat import logs
+from voicechat import adapters, logs
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
@@ -39,12 +38,6 @@ LAG_PERIOD: Final = 0.1
 CLOSE_SECONDS: Final = 1.5
 
 
-def adapters(kind: str) -> list[str]:
-    """The names of the adapters of a kind: vad, asr, agent or tts."""
-    package = importlib.import_module(f"voicechat.adapters.{kind}")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-
-
 def choose(kind: str, wanted: str, *arguments: object) -> Any:
     """Loads the wanted engine of a kind, or with "auto" the best that is present. Blocking.
 
@@ -62,7 +55,7 @@ def choose(kind: str, wanted: str, *arguments: object) -> Any:
 
 
 def _module(kind: str, name: str) -> ModuleType:
-    names = adapters(kind)
+    names = adapters.names(kind)
     if name not in names:
         allowed = ", ".join([*(["auto"] if kind in PREFERRED else []), *names])
         raise ConfigError("bad_config", f"{kind}.engine: found '{name}'; allowed: {allowed}")
