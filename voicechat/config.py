@@ -97,6 +97,11 @@ class PocketsphinxSettings(Section):
     """Utterances recognised as they are spoken; of more at a time, the others are recognised when they end."""
 
 
+class ScriptedAsrSettings(Section):
+    text: str = "Where can I see the dinosaurs?"
+    """Understood in whatever is heard."""
+
+
 class AsrSettings(Section):
     engine: str = "auto"
     device: Device = "auto"
@@ -105,6 +110,7 @@ class AsrSettings(Section):
     """A step of recognition that takes longer has failed."""
     whisper: WhisperSettings = WhisperSettings()
     pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
+    scripted: ScriptedAsrSettings = ScriptedAsrSettings()
 
 
 class FaqSettings(Section):
@@ -126,6 +132,16 @@ class OpenaiSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
 
 
+class ScriptedAgentSettings(Section):
+    sentences: Count = 5
+    words: Count = 10
+    """In a sentence; each is a token."""
+    token: Seconds = 0.005
+    """Between two of them."""
+    delay: Seconds = 0.0
+    """Before the first: what engines would take that take no time here."""
+
+
 class AgentSettings(Section):
     engine: str = "faq"
     instructions: str = (
@@ -137,6 +153,7 @@ class AgentSettings(Section):
     """Spoken when the agent fails."""
     faq: FaqSettings = FaqSettings()
     openai: OpenaiSettings = OpenaiSettings()
+    scripted: ScriptedAgentSettings = ScriptedAgentSettings()
 
 
 class EspeakSettings(Section):

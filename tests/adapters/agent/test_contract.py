@@ -41,6 +41,7 @@ PLACES: Final[dict[str, Callable[[], AbstractAsyncContextManager[Settings]]]] = 
     "echo": _default,
     "faq": _default,
     "openai": _with_fake_server,
+    "scripted": _default,
 }
 """Where each adapter can do its work."""
 

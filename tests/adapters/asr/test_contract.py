@@ -35,6 +35,7 @@ def _with_tiny_whisper(folder: Path) -> Settings:
 
 SETTINGS: Final[dict[str, Callable[[Path], Settings]]] = {
     "pocketsphinx": _default,
+    "scripted": _default,
     "whisper": _with_tiny_whisper,
 }
 """How to give each adapter its model, in a folder that is gone after the test."""
