@@ -211,7 +211,7 @@ class Caller:
         return bool(self._inbox)
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        await listen(receiver, self._keep_heard)
+        await listen(receiver, RATE, self._keep_heard)
         self._end()
 
     def _keep_heard(self, samples: Samples, at: int) -> None:

@@ -14,10 +14,15 @@ from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
 
 from voicechat.audio import Samples
-from voicechat.transport.opus import FRAME, OpusDecoder
+from voicechat.transport.downsampler import Downsampler
+from voicechat.transport.libopus import Decoder
+from voicechat.transport.opus import RATE
 
-DEPTH: Final = 3
-"""Newer packets that may wait behind a hole before it is given up."""
+LEAST, MOST = 2, 7
+"""Newer packets that may wait behind a hole before it is given up: 40 ms, up to 140 ms where packets come late."""
+
+CALM: Final = 50
+"""Packets without a late one after which one less may wait."""
 
 JUMP: Final = 100
 """Packets; a farther sequence number is a new beginning."""
@@ -36,9 +41,15 @@ class Packet(Protocol):
 
 
 class Reorder:
-    """Packets in any order in; packets in order out, None for a lost one. Pure."""
+    """Packets in any order in; packets in order out, None for a lost one. Pure.
+
+    Packets that come in order never wait. How long one waits behind a hole follows from how late others have come.
+    """
 
     def __init__(self) -> None:
+        self.depth = LEAST
+        self._calm = 0
+        self._newest = 0
         self._next: int | None = None
         self._source = 0
         self._waiting: dict[int, Packet] = {}
@@ -47,8 +58,10 @@ class Reorder:
         """What can be played now that this packet is here."""
         ahead = self._ahead(packet.sequence_number)
         if self._next is None or packet.ssrc != self._source or not -JUMP <= ahead <= JUMP:
-            self._next, self._source, ahead = packet.sequence_number, packet.ssrc, 0
+            self._next = self._newest = packet.sequence_number
+            self._source, ahead = packet.ssrc, 0
             self._waiting.clear()
+        self._adapt(packet.sequence_number)
         if ahead < 0:
             return  # its hole has been given up, or it came twice
         self._waiting[packet.sequence_number] = packet
@@ -59,12 +72,24 @@ class Reorder:
         while self._waiting and self._next is not None:
             packet = self._waiting.pop(self._next, None)
             if packet is None:
-                if len(self._waiting) < DEPTH:
+                if len(self._waiting) < self.depth:
                     return
                 patched += 1
             self._next = self._next + 1 & 0xFFFF
             if packet is not None or patched <= PATCH:
                 yield packet
+
+    def _adapt(self, sequence: int) -> None:
+        late = (self._newest - sequence + 0x8000 & 0xFFFF) - 0x8000
+        if late <= 0:
+            self._newest = sequence
+            self._calm += 1
+        elif sequence not in self._waiting:  # a late one, not a copy
+            self.depth = min(MOST, max(self.depth, late + 1))
+            self._calm = 0
+        if self._calm >= CALM:
+            self.depth = max(LEAST, self.depth - 1)
+            self._calm = 0
 
     def _ahead(self, sequence: int) -> int:
         """How many packets after the next expected one, modulo 2^16; negative for older ones."""
@@ -72,46 +97,61 @@ class Reorder:
 
 
 class Listener:
-    """Packets in; to `hear`, (n,) samples at 48 kHz and where they begin on the sender's clock, in samples.
+    """Packets in; to `hear`, (n,) samples at `rate` Hz and where they begin on the sender's clock of 48 kHz.
 
-    A lost or broken packet sounds like a fading echo of the one before.
+    A lost packet is recovered from the one after it, where that carries a copy; else the codec conceals it.
     """
 
-    def __init__(self, hear: Callable[[Samples, int], None]) -> None:
+    def __init__(self, rate: int, hear: Callable[[Samples, int], None]) -> None:
         self._hear = hear
         self._reorder = Reorder()
-        self._decoder = OpusDecoder()
-        self._last = np.zeros(FRAME, np.int16)
+        self._decoder = Decoder(rate)
+        self._ticks = RATE // rate
         self._clock = 0
 
     def push(self, packet: Packet) -> None:
         """A packet as it comes from the wire. Raises nothing."""
+        lost = 0
         for ready in self._reorder.push(packet):
-            if ready is not None:
-                self._clock += (ready.timestamp - self._clock + 0x80000000 & 0xFFFFFFFF) - 0x80000000
-            self._last = self._decode(ready)
-            self._hear(self._last, self._clock)
-            self._clock += len(self._last)
+            if ready is None:
+                lost += 1
+                continue
+            for number in range(lost):
+                self._tell(self._recover(ready.payload if number == lost - 1 else None))
+            lost = 0
+            self._clock += (ready.timestamp - self._clock + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            self._tell(self._decode(ready.payload))
 
-    def _decode(self, packet: Packet | None) -> Samples:
+    def _tell(self, samples: Samples) -> None:
+        self._hear(samples, self._clock)
+        self._clock += len(samples) * self._ticks
+
+    def _decode(self, payload: bytes) -> Samples:
         try:
-            return self._decoder.samples(packet.payload if packet is not None else b"")
+            return self._decoder.decode(payload)
         except ValueError:
-            return self._last // 4
+            return self._recover(None)
+
+    def _recover(self, following: bytes | None) -> Samples:
+        try:
+            return self._decoder.recover(following)
+        except ValueError:  # the one after it is broken
+            return self._decoder.recover(None)
 
 
-async def listen(receiver: RTCRtpReceiver, hear: Callable[[Samples, int], None]) -> None:
-    """All that a receiver brings, until its track ends. To begin before the connection stands.
+async def listen(receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, int], None]) -> None:
+    """All that a receiver brings, at `rate` Hz, until its track ends. To begin before the connection stands.
 
     The sound comes from tapped packets, or from the library's own buffer and decoder where they cannot be tapped.
     """
-    tap(receiver, Listener(hear).push)
+    tap(receiver, Listener(rate, hear).push)
+    downsampler = Downsampler(RATE, rate)
     try:
         while True:
             frame = await receiver.track.recv()
             if isinstance(frame, av.AudioFrame):
                 both = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
-                hear(both.mean(axis=1).astype(np.int16), frame.pts or 0)
+                hear(downsampler.push(both.mean(axis=1).astype(np.int16)), frame.pts or 0)
     except MediaStreamError:
         return
 

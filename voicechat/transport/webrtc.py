@@ -9,7 +9,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSe
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamTrack
 
-from voicechat.audio import AudioFrame, Samples
+from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
 from voicechat.commands import Command
 from voicechat.config import Settings
 from voicechat.errors import BadOffer
@@ -49,7 +49,7 @@ class WebrtcPeer:
     def __init__(self, settings: Settings, wire: Wire) -> None:
         self.answer_sdp = ""
         self.reason: str | None = None
-        self.microphone = Microphone(RATE)
+        self.microphone = Microphone(LISTEN_RATE)
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
         self._server = settings.server
         self._speaker = Speaker(self.playout, OpusEncoder(settings.playout.bitrate, settings.playout.complexity))
@@ -141,7 +141,7 @@ class WebrtcPeer:
             self.hang_up("too_many_commands")
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        await listen(receiver, self._hear)
+        await listen(receiver, LISTEN_RATE, self._hear)
         self.hang_up()
 
     def _hear(self, samples: Samples, _: int) -> None:
