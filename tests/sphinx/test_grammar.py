@@ -51,6 +51,12 @@ def test_the_dictionary_has_every_pronunciation_of_the_words_in_use_and_no_other
     assert "zebra Z IY B R AH" not in lines
 
 
+def test_each_pronunciation_is_known_by_its_own_name(dictionary: Path) -> None:
+    pronunciations = build(["where is the exit"], dictionary).pronunciations()
+    assert pronunciations["the(2)"] == ("DH", "IY")
+    assert pronunciations["exit"] == ("EH", "G", "Z", "IH", "T")
+
+
 def test_a_phrase_with_an_unknown_word_is_left_out_and_named(dictionary: Path) -> None:
     grammar = build(["where is the exit", "where is the flurble"], dictionary)
     assert "flurble" not in grammar.text

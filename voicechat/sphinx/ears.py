@@ -10,7 +10,7 @@ import numpy as np
 
 from voicechat.audio import Samples
 from voicechat.conversation import Transcript
-from voicechat.sphinx.acceptance import ACCEPTED, probability
+from voicechat.sphinx.acceptance import ACCEPTED, Hearing, probability
 from voicechat.sphinx.decoder import Decoder, Value, model
 from voicechat.sphinx.grammar import Grammar
 
@@ -21,6 +21,12 @@ hundred (November 2026, 28 human clips)."""
 _WHOLE: Final[Mapping[str, Value]] = {"compallsen": True, "bestpath": False}
 """All sounds of the model are scored in each frame. Otherwise a score is relative to the best of the few sounds that a
 decoder is interested in, and those of two decoders cannot be compared."""
+
+_BESIDE: Final[Mapping[str, Value]] = {**_WHOLE, "fwdflat": False, "maxhmmpf": 1500, "maxwpf": 5}
+"""The open language model beside a grammar: what it scores matters more than what it reads."""
+
+_PHRASES: Final[Mapping[str, Value]] = {**_WHOLE, "beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}
+"""So broad that an accent does not lose the right phrase half way; with few phrases that costs next to nothing."""
 
 _PHONES: Final[Mapping[str, Value]] = {**_WHOLE, "lw": 2.0, "beam": 1e-20, "pbeam": 1e-20}
 
@@ -53,8 +59,9 @@ class Ears:
         with ThreadPoolExecutor(2) as threads:
             narrow = threads.submit(_narrow, grammar)
             files: dict[str, Value] = {"lm": str(model("en-us.lm.bin")), "dict": str(model("cmudict-en-us.dict"))}
-            self._speech = Decoder({**_OPEN, **files})
+            self._speech = Decoder({**(_BESIDE if grammar.text else _OPEN), **files})
             self._narrow = narrow.result()
+        self._pronunciations = grammar.pronunciations()
         self._hiss = Hiss(np.zeros(0, np.int16))
 
     @property
@@ -83,10 +90,10 @@ class Ears:
         for decoder in self._all:
             decoder.end()
         if self._narrow:
-            phrase, phones = (decoder.hypothesis() for decoder in self._narrow)
-            said = probability(phrase, phones)
+            hearing = Hearing(*(decoder.hypothesis() for decoder in (*self._narrow, self._speech)))
+            said = probability(hearing, self._pronunciations)
             if said >= ACCEPTED:
-                return Transcript(phrase.text, said)
+                return Transcript(hearing.phrase.text, said)
         text = self._speech.text()
         return Transcript(text, OPEN_CONFIDENCE if text else 0.0)
 
@@ -102,6 +109,6 @@ def _narrow(grammar: Grammar) -> tuple[Decoder, ...]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "words.dict"
         path.write_text(grammar.dictionary, encoding="utf-8")
-        phrases = Decoder({**_WHOLE, "dict": str(path)}, grammar=grammar.text)
+        phrases = Decoder({**_PHRASES, "dict": str(path)}, grammar=grammar.text)
         phones = Decoder({**_PHONES, "dict": str(path), "allphone": str(model("en-us-phone.lm.bin"))})
     return phrases, phones

@@ -18,6 +18,10 @@ class Grammar:
     dictionary: str
     unknown: Mapping[str, tuple[str, ...]]
 
+    def pronunciations(self) -> dict[str, tuple[str, ...]]:
+        """The phones of each line's `word` or `word(2)`."""
+        return {name: tuple(phones) for name, *phones in map(str.split, self.dictionary.splitlines())}
+
 
 def read_dictionary(path: Path, words: Iterable[str]) -> dict[str, list[str]]:
     """The lines of a dictionary for these words: `word` or `word(2)`, then its phones. Takes about 50 ms."""
