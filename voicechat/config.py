@@ -6,7 +6,7 @@ what was found and what is allowed.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -121,7 +121,7 @@ class FaqSettings(Section):
 
 
 class OpenaiSettings(Section):
-    base_url: str = "http://127.0.0.1:11434/v1"
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] = "http://127.0.0.1:11434/v1"
     model: str = "llama3.2"
     api_key: str = "none"
     first_token: Seconds = 10.0
@@ -190,6 +190,11 @@ class PlayoutSettings(Section):
     """Opus, 0 cheapest to 10 best."""
 
 
+class TransportSettings(Section):
+    media: Literal["own", "stock"] = "own"
+    """The path of WebRTC sound: our own, or aiortc's as it comes, should an update of it break ours."""
+
+
 class ModelSettings(Section):
     root: Path = Path("~/.local/share/voicechat/models")
     """Holds whisper/<name>/ and piper/<name>.onnx with its .onnx.json."""
@@ -211,6 +216,7 @@ class Settings(Section):
     agent: AgentSettings = AgentSettings()
     tts: TtsSettings = TtsSettings()
     playout: PlayoutSettings = PlayoutSettings()
+    transport: TransportSettings = TransportSettings()
     models: ModelSettings = ModelSettings()
     log: LogSettings = LogSettings()
 
@@ -242,12 +248,24 @@ def load(
     return _resolve(settings, Path(path).parent if path is not None else Path())
 
 
+class _Loader(yaml.SafeLoader):
+    """Does not let a key that comes twice hide the one before it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
+            known.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:
         raise ConfigError("no_config", f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         line = str(error).replace("\n", " ")
         raise ConfigError("bad_yaml", f"{path}: is not YAML: {' '.join(line.split())[:160]}") from None
     if values is None:
@@ -259,7 +277,14 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
-    return {key: value for key, value in dotenv_values(path).items() if value is not None} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return {key: value for key, value in dotenv_values(path).items() if value is not None}
+    except OSError as error:
+        raise ConfigError("no_config", f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("bad_dotenv", f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
 def _scalar(text: str) -> str | None:
@@ -294,6 +319,8 @@ def _allowed(details: ErrorDetails) -> str:
     match details["type"]:
         case "model_type" | "model_attributes_type":
             return "a section of settings is expected"
+        case "string_pattern_mismatch" if details["loc"][-1] == "base_url":
+            return "allowed: an address that begins with http:// or https://"
         case "string_pattern_mismatch":
             return "allowed: auto, cpu, cuda or cuda:N"
     message = details["msg"]

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import numpy as np
@@ -15,12 +15,11 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from voicechat.audio import AudioFrame, Samples
 from voicechat.caller import Caller
 from voicechat.commands import Command, UpdateSettings
-from voicechat.config import ServerSettings, Settings
+from voicechat.config import ServerSettings, Settings, TransportSettings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoRoom, PeerError, VoicechatError
 from voicechat.events import Event, SessionEnded, SessionStarted
 from voicechat.protocols import Peer, SpeechChunk
-from voicechat.transport import rtp
 from voicechat.transport.calls import Calls
 from voicechat.transport.channel import Wire
 from voicechat.transport.webrtc import WebrtcPeer
@@ -112,10 +111,15 @@ async def explain(request: web.Request, handler: Callable[[web.Request], Awaitab
 
 @asynccontextmanager
 async def serving(
-    session: Session, *, places: int = 8, wire: Callable[[str], Wire] | None = None, **server: Any
+    session: Session,
+    *,
+    places: int = 8,
+    wire: Callable[[str], Wire] | None = None,
+    media: Literal["own", "stock"] = "own",
+    **server: Any,
 ) -> AsyncIterator[tuple[str, House, Calls]]:
     house = House(session, places)
-    settings = Settings(server=ServerSettings(**server))
+    settings = Settings(server=ServerSettings(**server), transport=TransportSettings(media=media))
     calls = Calls(settings, house) if wire is None else Calls(settings, house, wire)
     app = web.Application(middlewares=[explain])
     app.add_routes(calls.routes())
@@ -170,9 +174,8 @@ async def test_the_session_hears_frames_of_sixteen_kilohertz() -> None:
     assert np.argmax(spectrum) / len(sound) * 16_000 == pytest.approx(440, abs=5)
 
 
-async def test_without_the_tap_the_librarys_own_path_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtp, "tap", lambda receiver, push: False)
-    async with serving(listen) as (url, house, _), Caller(url) as caller:
+async def test_the_librarys_own_path_can_be_chosen() -> None:
+    async with serving(listen, media="stock") as (url, house, _), Caller(url) as caller:
         await caller.say(tone(0.4), RATE)
         await asyncio.sleep(0.4)
         assert np.abs(house.sound).max() > 6000

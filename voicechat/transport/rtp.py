@@ -6,7 +6,7 @@ aiortc's jitter buffer holds five packets back and throws good ones away in fron
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from voicechat.audio import Samples
 from voicechat.transport.downsampler import Downsampler
+from voicechat.transport.internals import Packet, tap
 from voicechat.transport.libopus import Decoder
 from voicechat.transport.opus import RATE
 
@@ -29,15 +30,6 @@ JUMP: Final = 100
 
 PATCH: Final = 10
 """Packets of a hole that are filled with sound; the microphone fills longer ones with silence by the clock."""
-
-
-class Packet(Protocol):
-    """What we use of an RTP packet."""
-
-    sequence_number: int
-    timestamp: int
-    ssrc: int
-    payload: bytes
 
 
 class Reorder:
@@ -139,12 +131,15 @@ class Listener:
             return self._decoder.recover(None)
 
 
-async def listen(receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, int], None]) -> None:
+async def listen(
+    receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, int], None], *, stock: bool = False
+) -> None:
     """All that a receiver brings, at `rate` Hz, until its track ends. To begin before the connection stands.
 
-    The sound comes from tapped packets, or from the library's own buffer and decoder where they cannot be tapped.
+    `stock`: by the library's own buffer and decoder.
     """
-    tap(receiver, Listener(rate, hear).push)
+    if not stock:
+        tap(receiver, Listener(rate, hear).push)
     downsampler = Downsampler(RATE, rate)
     try:
         while True:
@@ -154,26 +149,3 @@ async def listen(receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, i
                 hear(downsampler.push(both.mean(axis=1).astype(np.int16)), frame.pts or 0)
     except MediaStreamError:
         return
-
-
-def tap(receiver: RTCRtpReceiver, push: Callable[[Packet], None]) -> bool:
-    """Takes the packets of a receiver in place of its jitter buffer, which is private; whether it was where we look.
-
-    Routing, RTCP reports and the end of the track stay the library's.
-    """
-    place = "_RTCRtpReceiver__jitter_buffer"
-    if not hasattr(getattr(receiver, place, None), "add"):
-        return False
-    setattr(receiver, place, _Tap(push))
-    return True
-
-
-class _Tap:
-    """Stands where aiortc has its jitter buffer: sees every packet, and never has a frame for the decoder thread."""
-
-    def __init__(self, push: Callable[[Packet], None]) -> None:
-        self._push = push
-
-    def add(self, packet: Packet) -> tuple[bool, None]:
-        self._push(packet)
-        return False, None

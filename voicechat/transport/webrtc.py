@@ -15,7 +15,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.transport import gate
+from voicechat.transport import internals
 from voicechat.transport.channel import EventChannel, Wire
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.opus import RATE, OpusEncoder
@@ -52,6 +52,7 @@ class WebrtcPeer:
         self.microphone = Microphone(LISTEN_RATE)
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
         self._server = settings.server
+        self._stock = settings.transport.media == "stock"
         self._speaker = Speaker(self.playout, OpusEncoder(settings.playout.bitrate, settings.playout.complexity))
         self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -122,7 +123,9 @@ class WebrtcPeer:
                     if other is not transceiver:
                         other.direction = "inactive"  # pictures would cost a decoder thread
                 await connection.setLocalDescription()
-                gate.shut(connection)
+                if not self._stock:
+                    internals.gate(connection)
+                    internals.unmark(transceiver.sender)
         except TimeoutError:
             raise BadOffer("bad_offer", f"the offer took longer than {_GATHER} s to answer") from None
         except _REFUSED as error:
@@ -141,7 +144,7 @@ class WebrtcPeer:
             self.hang_up("too_many_commands")
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        await listen(receiver, LISTEN_RATE, self._hear)
+        await listen(receiver, LISTEN_RATE, self._hear, stock=self._stock)
         self.hang_up()
 
     def _hear(self, samples: Samples, _: int) -> None:

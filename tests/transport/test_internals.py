@@ -1,11 +1,15 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from voicechat.transport import gate
+from voicechat.transport import internals
+from voicechat.transport.opus import RATE, OpusEncoder
+from voicechat.transport.playout import Playout
+from voicechat.transport.speaker import Speaker
 
 STRANGER = ("192.0.2.9", 4711)
 
@@ -19,7 +23,7 @@ async def pair() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection]]:
         await theirs.setLocalDescription()
         await ours.setRemoteDescription(theirs.localDescription)
         await ours.setLocalDescription()
-        gate.shut(ours)
+        internals.gate(ours)
         yield theirs, ours
     finally:
         await theirs.close()
@@ -66,3 +70,50 @@ async def test_a_known_address_passes_with_and_without_the_name_of_an_interface(
         ice._protocols[0].datagram_received(b"\x80" * 14, (host, port + 1))
         assert passed[:2] == [12, 13]
         assert 14 not in passed
+
+
+class Voice(Speaker):
+    def __init__(self) -> None:
+        super().__init__(Playout(RATE, ahead=0.6), OpusEncoder(32_000, 5))
+
+
+@pytest.mark.parametrize("unmarked", [False, True])
+async def test_packets_arrive_without_a_thread_and_the_marker_is_cleared(unmarked: bool) -> None:
+    heard: list[internals.Packet] = []
+    enough = asyncio.Event()
+
+    def push(packet: internals.Packet) -> None:
+        heard.append(packet)
+        if len(heard) == 20:
+            enough.set()
+
+    ours, theirs = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    try:
+        sender = ours.addTransceiver(Voice(), "sendonly").sender
+        theirs.on("track", lambda track: internals.tap(theirs.getReceivers()[0], push))
+        await ours.setLocalDescription()
+        await theirs.setRemoteDescription(ours.localDescription)
+        await theirs.setLocalDescription()
+        await ours.setRemoteDescription(theirs.localDescription)
+        if unmarked:
+            internals.unmark(sender)
+        async with asyncio.timeout(10):
+            await enough.wait()
+        assert not [thread for thread in threading.enumerate() if "decoder" in thread.name]
+        assert {packet.marker for packet in heard[1:]} == {0 if unmarked else 1}  # type: ignore[attr-defined]
+        assert len({packet.ssrc for packet in heard}) == 1, "sender reports still go their way"
+    finally:
+        await ours.close()
+        await theirs.close()
+
+
+def test_a_library_that_has_moved_its_parts_is_told() -> None:
+    class Moved:
+        track = None
+
+    with pytest.raises(AttributeError):
+        internals.tap(Moved(), lambda packet: None)  # type: ignore[arg-type]
+    moved = Moved()
+    setattr(moved, "_RTCRtpReceiver__jitter_buffer", object())  # noqa: B010 - no mangling
+    with pytest.raises(AttributeError, match="has aiortc been updated"):
+        internals.tap(moved, lambda packet: None)  # type: ignore[arg-type]
