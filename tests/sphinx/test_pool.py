@@ -70,6 +70,16 @@ def test_an_utterance_that_ends_gets_a_spare_that_is_dropped_after_use(maker: Ma
     assert pool.take() is first
 
 
+def test_an_utterance_that_ends_makes_one_set_and_keeps_it_within_the_limit(maker: Maker) -> None:
+    pool = Pool(maker, 2)
+    first, second = pool.take_now(), pool.take_now()
+    wait_for_maker(pool)
+    assert maker.made == [first, second]
+    pool.give(first)
+    pool.give(second)
+    assert [ears.closed for ears in maker.made] == [False, False]
+
+
 def test_closing_frees_what_is_there_and_later_what_comes_back(maker: Maker) -> None:
     pool = Pool(maker, 2)
     lent = pool.take()

@@ -53,7 +53,7 @@ class Hiss:
 
 
 class Ears:
-    """Decoders for one utterance at a time. Blocking; 0.4 s and 80 MB to make. Raises EngineFailed."""
+    """Decoders for one utterance at a time. Blocking; 0.5 s and 100 MB to make. Raises EngineFailed."""
 
     def __init__(self, grammar: Grammar) -> None:
         with ThreadPoolExecutor(2) as threads:

@@ -37,9 +37,9 @@ class Pool:
 
         To wait for another utterance's ears could be for ever: its next step may come after this one on the same lane.
         """
-        ears = self.take()
-        if ears is not None:
-            return ears
+        with self._lock:
+            if self._free:
+                return self._free.pop()
         ears = self._make()
         with self._lock:
             self._made += 1
