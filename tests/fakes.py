@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,7 +14,8 @@ from voicechat.conversation import Item, SessionSettings, Transcript
 from voicechat.errors import AgentError, EngineFailed
 from voicechat.events import Event
 from voicechat.protocols import AsrStream, Capabilities, Heard, Speech, SpeechChunk, Voice
-from voicechat.transport.playout import Playout, ticks
+from voicechat.transport.metronome import Metronome
+from voicechat.transport.playout import Playout
 
 T = TypeVar("T")
 
@@ -221,8 +223,9 @@ class FakePeer:
 
     async def speak(self) -> None:
         """The wire: takes a frame every 20 ms, for ever."""
-        async for _ in ticks():
-            self.on_wire.append(self._playout.take())
+        async with aclosing(Metronome().ticks()) as ticks:
+            async for _ in ticks:
+                self.on_wire.append(self._playout.take())
 
     async def play(self, chunk: SpeechChunk) -> None:
         await self._playout.put(chunk)

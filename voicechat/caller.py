@@ -16,6 +16,7 @@ from voicechat.audio import AudioFrame, Samples
 from voicechat.errors import PeerError
 from voicechat.protocols import SpeechChunk
 from voicechat.transport.channel import LABEL
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.opus import RATE, OpusEncoder
 from voicechat.transport.playout import Playout
 from voicechat.transport.rtp import listen
@@ -55,7 +56,7 @@ class Caller:
         self._said: list[tuple[float, Samples]] = []
         self._playout = Playout(RATE, ahead=0.2)
         self._turn = 0
-        self._speaker = Speaker(self._playout, OpusEncoder(bitrate, 5), self._keep_said)
+        self._speaker = Speaker(self._playout, OpusEncoder(bitrate, 5), Metronome(), self._keep_said)
         self._heard: list[tuple[int, Samples]] = []
         self._transit = float("inf")  # seconds between the server's clock and ours, as the fastest packet tells it
         self._reader: asyncio.Task[None] | None = None

@@ -7,6 +7,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from voicechat.transport import internals
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.opus import RATE, OpusEncoder
 from voicechat.transport.playout import Playout
 from voicechat.transport.speaker import Speaker
@@ -74,7 +75,7 @@ async def test_a_known_address_passes_with_and_without_the_name_of_an_interface(
 
 class Voice(Speaker):
     def __init__(self) -> None:
-        super().__init__(Playout(RATE, ahead=0.6), OpusEncoder(32_000, 5))
+        super().__init__(Playout(RATE, ahead=0.6), OpusEncoder(32_000, 5), Metronome())
 
 
 @pytest.mark.parametrize("unmarked", [False, True])

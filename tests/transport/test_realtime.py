@@ -35,6 +35,7 @@ from voicechat.events import (
 )
 from voicechat.protocols import Heard, Peer, SpeechChunk
 from voicechat.transport import http
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.realtime import RealtimePeer
 from voicechat.transport.wire import RealtimeWire
 
@@ -371,7 +372,8 @@ class Tape:
 
 
 def peer_on(tape: Tape) -> RealtimePeer:
-    return RealtimePeer(cast(web.WebSocketResponse, tape), RealtimeWire("sess_a", channel="websocket"), Settings())
+    wire = RealtimeWire("sess_a", channel="websocket")
+    return RealtimePeer(cast(web.WebSocketResponse, tape), wire, Settings(), Metronome())
 
 
 ITEM = Item("item_1", Role.ASSISTANT, "", True, ItemStatus.IN_PROGRESS)

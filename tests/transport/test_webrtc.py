@@ -22,6 +22,7 @@ from voicechat.events import Event, SessionEnded, SessionStarted
 from voicechat.protocols import Peer, SpeechChunk
 from voicechat.transport.calls import Calls
 from voicechat.transport.channel import Wire
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.webrtc import WebrtcPeer
 
 RATE = 48_000
@@ -120,7 +121,8 @@ async def serving(
 ) -> AsyncIterator[tuple[str, House, Calls]]:
     house = House(session, places)
     settings = Settings(server=ServerSettings(**server), transport=TransportSettings(media=media))
-    calls = Calls(settings, house) if wire is None else Calls(settings, house, wire)
+    clock = Metronome()
+    calls = Calls(settings, house, clock) if wire is None else Calls(settings, house, clock, wire)
     app = web.Application(middlewares=[explain])
     app.add_routes(calls.routes())
     runner = web.AppRunner(app, shutdown_timeout=0.5)

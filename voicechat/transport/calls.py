@@ -15,6 +15,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
 from voicechat.transport.channel import Wire
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.sdp import check_offer
 from voicechat.transport.webrtc import WebrtcPeer, answer
 from voicechat.transport.wire import RealtimeWire
@@ -44,8 +45,15 @@ class Calls:
     `wire` makes the language of a session's data channel.
     """
 
-    def __init__(self, settings: Settings, reception: Reception, wire: Callable[[str], Wire] = _realtime) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reception: Reception,
+        metronome: Metronome,
+        wire: Callable[[str], Wire] = _realtime,
+    ) -> None:
         self._settings = settings
+        self._metronome = metronome
         self._reception = reception
         self._wire = wire
         self._calls: dict[str, _Call] = {}
@@ -79,7 +87,7 @@ class Calls:
             session = place.enter_context(self._reception.admit())
             wire = self._wire(session)
             update = _update(wire, wishes) if wishes is not None else None
-            peer = await answer(offer, self._settings, wire)
+            peer = await answer(offer, self._settings, wire, self._metronome)
             if update is not None:
                 peer.microphone.ask(update)
             if self._closed:

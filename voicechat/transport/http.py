@@ -12,6 +12,7 @@ from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatErr
 from voicechat.protocols import Reception
 from voicechat.transport import page, realtime
 from voicechat.transport.calls import Calls
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.silence import SILENCE, Silence
 
 BODY_BYTES: Final = 65_536
@@ -39,7 +40,8 @@ def build(
     app = web.Application(middlewares=[explain], client_max_size=BODY_BYTES)
     app[SILENCE] = Silence()
     peers: set[realtime.RealtimePeer] = set()
-    calls = Calls(settings, reception)
+    metronome = Metronome()
+    calls = Calls(settings, reception, metronome)
 
     async def health(request: web.Request) -> web.Response:
         found = list(faults())
@@ -56,7 +58,7 @@ def build(
 
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
-    app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, peers))
+    app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, metronome, peers))
     app.router.add_get("/healthz", health)
     app.router.add_get("/metrics", metrics)
     app.on_response_prepare.append(_finish)

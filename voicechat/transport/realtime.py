@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -15,9 +15,10 @@ from voicechat.config import Settings
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox
-from voicechat.transport.playout import Playout, ticks
+from voicechat.transport.playout import Playout
 from voicechat.transport.session_object import RATE
 from voicechat.transport.wire import RealtimeWire
 
@@ -47,9 +48,12 @@ class RealtimePeer:
     of the ear would let the caller interrupt words that it counts as spoken.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, wire: RealtimeWire, settings: Settings) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, wire: RealtimeWire, settings: Settings, metronome: Metronome
+    ) -> None:
         self.reason: str | None = None
         self._socket, self._wire = socket, wire
+        self._metronome = metronome
         self._lead = max(FRAME_SECONDS, settings.playout.websocket_lead)
         self._microphone = Microphone(RATE, capacity=BACKLOG)
         self._playout = Playout(RATE, ahead=settings.playout.ahead, lead=settings.playout.websocket_lead)
@@ -146,9 +150,10 @@ class RealtimePeer:
 
     async def _pace(self) -> None:
         loop = asyncio.get_running_loop()
-        async for _ in ticks():
-            if len(self._outbox) < PLENTY:
-                self._speak(loop.time())
+        async with aclosing(self._metronome.ticks()) as ticks:
+            async for _ in ticks:
+                if len(self._outbox) < PLENTY:
+                    self._speak(loop.time())
 
     def _speak(self, now: float) -> None:
         """Sends what is due: the first frames of an answer at once, then one a tick."""
@@ -187,7 +192,7 @@ class RealtimePeer:
 
 
 def endpoint(
-    settings: Settings, reception: Reception, peers: set[RealtimePeer]
+    settings: Settings, reception: Reception, metronome: Metronome, peers: set[RealtimePeer]
 ) -> Callable[[web.Request], Awaitable[web.WebSocketResponse]]:
     """Answers GET /v1/realtime; `peers` has those who are connected. Raises NoRoom before the upgrade."""
 
@@ -211,7 +216,7 @@ def endpoint(
                 model=request.query.get("model", "voicechat")[:128],
                 expires_at=int(time.time() + settings.server.session_seconds),
             )
-            peer = RealtimePeer(socket, wire, settings)
+            peer = RealtimePeer(socket, wire, settings, metronome)
             peers.add(peer)
             try:
                 await peer.run(lambda caller: reception.serve(session, caller))

@@ -1,6 +1,5 @@
 """The track that carries our voice to a WebRTC peer: one Opus packet every 20 ms."""
 
-import asyncio
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -8,7 +7,8 @@ from typing import Any, Final
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from voicechat.audio import FRAME_SECONDS, Samples
+from voicechat.audio import Samples
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.opus import FRAME, RATE, OpusEncoder
 from voicechat.transport.playout import Playout
 
@@ -28,35 +28,31 @@ class Speaker(MediaStreamTrack):
     kind = "audio"
 
     def __init__(
-        self, playout: Playout, encoder: OpusEncoder, sent: Callable[[Samples | None, float], None] | None = None
+        self,
+        playout: Playout,
+        encoder: OpusEncoder,
+        metronome: Metronome,
+        sent: Callable[[Samples | None, float], None] | None = None,
     ) -> None:
         super().__init__()
         self._playout = playout
         self._encoder = encoder
+        self._beat = metronome.join()
         self._sent = sent
-        self._start: float | None = None
-        self._tick = 0
 
     async def recv(self) -> "av.Packet[Any]":
         """The next packet, when it is due."""
         if self.readyState != "live":
             raise MediaStreamError("the speaker has stopped")
-        due = await self._next()
+        tick = await self._beat.next()
         samples = self._playout.take()
         if self._sent is not None:
-            self._sent(samples, due)
+            self._sent(samples, self._beat.time)
         packet = av.Packet(self._encoder.packet(samples))
-        packet.pts = self._tick * FRAME
+        packet.pts = tick * FRAME
         packet.time_base = _TIME_BASE
         return packet
 
-    async def _next(self) -> float:
-        """Waits for the next tick of an absolute clock, whose number becomes `_tick`; when it was due."""
-        loop = asyncio.get_running_loop()
-        if self._start is None:
-            self._start = loop.time()
-        else:
-            self._tick = max(self._tick + 1, int((loop.time() - self._start) / FRAME_SECONDS))
-        due = self._start + self._tick * FRAME_SECONDS
-        await asyncio.sleep(due - loop.time())
-        return due
+    def stop(self) -> None:
+        super().stop()
+        self._beat.leave()

@@ -17,6 +17,7 @@ from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
 from voicechat.transport import internals
 from voicechat.transport.channel import EventChannel, Wire
+from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.opus import RATE, OpusEncoder
 from voicechat.transport.playout import Playout
@@ -46,14 +47,15 @@ class WebrtcPeer:
     are left to the library, which misses them after half a minute. `reason` says what it was.
     """
 
-    def __init__(self, settings: Settings, wire: Wire) -> None:
+    def __init__(self, settings: Settings, wire: Wire, metronome: Metronome) -> None:
         self.answer_sdp = ""
         self.reason: str | None = None
         self.microphone = Microphone(LISTEN_RATE)
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
         self._server = settings.server
         self._stock = settings.transport.media == "stock"
-        self._speaker = Speaker(self.playout, OpusEncoder(settings.playout.bitrate, settings.playout.complexity))
+        encoder = OpusEncoder(settings.playout.bitrate, settings.playout.complexity)
+        self._speaker = Speaker(self.playout, encoder, metronome)
         self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connected = asyncio.Event()
@@ -189,9 +191,9 @@ class WebrtcPeer:
             _log.warning("a WebRTC connection did not close within %s s", _CLOSE)
 
 
-async def answer(offer: str, settings: Settings, wire: Wire) -> WebrtcPeer:
+async def answer(offer: str, settings: Settings, wire: Wire, metronome: Metronome) -> WebrtcPeer:
     """A peer for an offer that `check_offer` has passed; its answer is in `answer_sdp`. Raises BadOffer."""
-    peer = WebrtcPeer(settings, wire)
+    peer = WebrtcPeer(settings, wire, metronome)
     try:
         await peer.accept(offer)
     except BaseException:
