@@ -66,14 +66,41 @@ def test_wav_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert np.abs(stereo[len(right) :] - left[len(right) :] / 2).max() <= 1, "the shorter side ends in silence"
 
 
+def written(path: Path, data: bytes, *, width: int = 2, channels: int = 1, rate: int = 16000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("width", "data"),
+    [
+        (1, bytes([0, 64, 128, 192, 255])),
+        (2, bytes([0, 128, 0, 192, 0, 0, 0, 64, 0, 127])),
+        (3, bytes([0, 0, 128, 7, 0, 192, 255, 0, 0, 1, 0, 64, 0, 0, 127])),
+        (4, bytes([0, 0, 0, 128, 1, 2, 0, 192, 3, 4, 0, 0, 5, 6, 0, 64, 7, 8, 0, 127])),
+    ],
+)
+def test_wav_files_of_any_width_sound_alike(tmp_path: Path, width: int, data: bytes) -> None:
+    assert read_wav(written(tmp_path / "clip.wav", data, width=width)).samples.tolist() == [
+        -32768, -16384, 0, 16384, 32512
+    ]  # fmt: skip
+
+
+def test_wav_file_cut_off_within_a_sample_ends_before_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "clip.wav", bytes(range(40)), channels=2)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert len(read_wav(path).samples) == 9
+
+
 def test_wav_files_we_do_not_understand_are_refused(tmp_path: Path) -> None:
-    with wave.open(str(tmp_path / "eight.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(1)
-        file.setframerate(16000)
-        file.writeframes(b"\x80" * 100)
-    with pytest.raises(ValueError, match="8 bits"):
-        read_wav(tmp_path / "eight.wav")
+    with pytest.raises(ValueError, match="3 channels of 16 bits at 16000 Hz"):
+        read_wav(written(tmp_path / "three.wav", bytes(60), channels=3))
+    with pytest.raises(ValueError, match="at 96000 Hz; 1 or 2 channels at 8000-48000 Hz are understood"):
+        read_wav(written(tmp_path / "fast.wav", bytes(60), rate=96000))
     (tmp_path / "text.wav").write_text("hello")
     with pytest.raises((wave.Error, EOFError)):
         read_wav(tmp_path / "text.wav")

@@ -109,21 +109,31 @@ class Framer:
 
 
 def read_wav(path: str | Path) -> AudioFrame:
-    """A WAV of 16-bit samples as one mono frame at its own rate; stereo is averaged.
+    """A WAV of 8, 16, 24 or 32 bits a sample as one mono frame at its own rate; stereo is averaged.
 
-    Raises ValueError for other sample widths, rates or channel counts, wave.Error or EOFError for other files.
+    One that was cut off in the middle of a sample ends before it.
+    Raises ValueError for other rates or channel counts, wave.Error or EOFError for other files.
     """
     with wave.open(str(path), "rb") as file:
         channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-        if width != 2 or channels not in (1, 2) or not MIN_RATE <= rate <= MAX_RATE:
+        if channels not in (1, 2) or not MIN_RATE <= rate <= MAX_RATE:
             raise ValueError(
                 f"{path}: {channels} channels of {8 * width} bits at {rate} Hz;"
-                f" 1 or 2 channels of 16 bits at {MIN_RATE}-{MAX_RATE} Hz are understood"
+                f" 1 or 2 channels at {MIN_RATE}-{MAX_RATE} Hz are understood"
             )
-        data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        data = _sixteen_bits(file.readframes(file.getnframes()), width, channels)
     if channels == 2:
         data = data.reshape(-1, 2).mean(axis=1).astype(np.int16)
     return AudioFrame(data, rate)
+
+
+def _sixteen_bits(data: bytes, width: int, channels: int) -> Samples:
+    """A WAV's whole samples of `width` bytes. Those of one byte are unsigned, all others signed and little-endian."""
+    whole = data[: len(data) // (width * channels) * width * channels]
+    table = np.frombuffer(whole, np.uint8).reshape(-1, width)
+    if width == 1:
+        return (table[:, 0].astype(np.int16) - 128) * 256
+    return np.ascontiguousarray(table[:, -2:]).view("<i2")[:, 0].astype(np.int16)
 
 
 def write_wav(path: str | Path, rate: int, *channels: Samples) -> None:

@@ -103,7 +103,7 @@ def say(
 
 @cli.command()
 def transcribe(
-    file: Annotated[Path, typer.Argument(help="16-bit WAV at 8 to 48 kHz.")],
+    file: Annotated[Path, typer.Argument(help="A WAV at 8 to 48 kHz.")],
     config: ConfigOption = None,
 ) -> None:
     """Print what is said in a WAV, and how sure the recogniser is."""
