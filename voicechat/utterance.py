@@ -62,17 +62,19 @@ class Utterance:
             stream = opened[0]
             while True:
                 await self._wait()
+                if self.forgotten:
+                    return Transcript("", 0.0)
                 ended = self._ended
                 if self._frames:
                     await self._timed(self._accept(lane, stream, self._take()))
                 if ended:
-                    return await self._timed(lane.run(stream.finish, urgent=True))
+                    return await self._timed(lane.run(lambda: _finish(stream), urgent=True))
         finally:
             lane.post(lambda: _close(opened))
 
     async def _accept(self, lane: Lane, stream: AsrStream, frame: AudioFrame) -> None:
         text = await lane.run(lambda: stream.accept(frame), urgent=self._ended)
-        if text is not None:
+        if text is not None and not self.forgotten:
             self._partial(text)
 
     async def _timed(self, work: Awaitable[T]) -> T:
@@ -91,6 +93,14 @@ class Utterance:
     def _take(self) -> AudioFrame:
         frames, self._frames, self._fresh = self._frames, [], 0.0
         return AudioFrame(np.concatenate([frame.samples for frame in frames]), frames[0].rate)
+
+
+def _finish(stream: AsrStream) -> Transcript:
+    """Gives back at once what the stream used: the next job on the lane may need it, and came before ours to close."""
+    try:
+        return stream.finish()
+    finally:
+        stream.close()
 
 
 def _close(streams: list[AsrStream]) -> None:
