@@ -445,8 +445,60 @@ def test_push_to_talk_answers_when_asked() -> None:
     assert texts(call) == [("user", "hello there"), ("assistant", "good morning to you")]
 
 
+def test_push_to_talk_takes_speech_that_voice_detection_did_not_notice() -> None:
+    call = Call(session_settings=SessionSettings(turns=None))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(quiet(0.5))
+        call.peer.asks(CommitInput())
+        call.peer.asks(CommitInput(event_id="nothing since"))
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(of(call, InputCommitted)) == 1
+    assert of(call, TranscriptFinal)[0].seconds == pytest.approx(0.5)
+    assert [event.event_id for event in of(call, Failed)] == ["nothing since"]
+
+
+def test_switching_to_push_to_talk_over_an_answer_lets_it_go_on() -> None:
+    call = Call(agent=ScriptedAgent([LONG]))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        call.peer.hears(quiet(0.5))
+        await until(call, ReplyAudible)
+        call.peer.hears(loud(0.12))
+        await until(call, ReplyPaused)
+        call.peer.asks(UpdateSettings({"turns": None}))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(of(call, ReplyResumed)) == 1
+    assert of(call, ReplyFinished)[0].status is ReplyStatus.COMPLETED
+
+
+def test_utterance_goes_on_when_the_caller_switches_between_ways_of_talking() -> None:
+    call = Call()
+
+    async def caller(call: Call) -> None:
+        call.peer.asks(UpdateSettings({"turns": None}))
+        call.peer.hears(loud(0.4))
+        call.peer.asks(UpdateSettings({"turns": {"silence": 0.3}}))
+        call.peer.hears(loud(0.4))
+        call.peer.hears(quiet(0.5))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(call.asr.heard) == 1, "no second utterance beside a forgotten first"
+    assert of(call, TranscriptFinal)[0].seconds > 1.0
+
+
 def test_cleared_sound_is_forgotten() -> None:
-    call = Call(asr=ScriptedAsr("forgotten", "kept"))
+    call = Call(asr=ScriptedAsr("kept"))
 
     async def caller(call: Call) -> None:
         call.peer.hears(loud(0.5))
@@ -461,6 +513,7 @@ def test_cleared_sound_is_forgotten() -> None:
 
     converse(call, caller)
     assert texts(call) == [("user", "kept"), ("assistant", "good morning to you")]
+    assert len(call.asr.heard) == 1, "what is forgotten is not recognised to its end"
 
 
 def test_settings_change_in_the_session() -> None:

@@ -26,6 +26,9 @@ WAKE_SECONDS: Final = 0.2
 DOZE_SECONDS: Final = 0.5
 """Without voice for this long, the second stage sleeps."""
 
+SHORTEST_SECONDS: Final = 0.1
+"""Less sound than this cannot be committed."""
+
 
 class Ears:
     """The two stages of voice detection: the cheap one hears all, and wakes the good one."""
@@ -69,6 +72,7 @@ class Hearing:
         self._interrupt, self._utter, self._spoken, self._command = interrupt, utter, spoken, command
         self._recent: deque[AudioFrame] = deque(maxlen=round(PRE_ROLL_SECONDS / FRAME_SECONDS))
         self._utterance: Utterance | None = None
+        self._unclaimed = 0.0  # seconds of sound that are no utterance's; a push-to-talk caller may still commit them
         self._dropped = 0.0
 
     async def run(self) -> None:
@@ -95,8 +99,10 @@ class Hearing:
         acts = floor.hear(voiced, probability, frame.seconds)
         if self._utterance is not None:
             self._utterance.hear(frame)
-        elif voiced and not floor.rules.detects:
-            self._open(floor.rules.pause_after)
+        elif not floor.rules.detects:
+            self._unclaimed += frame.seconds
+            if voiced:
+                self._open(floor.rules.pause_after)
         for act in acts:
             self._do(act)
 
@@ -120,7 +126,7 @@ class Hearing:
             case Act.CUT:
                 self._peer.pause()  # at once; the cut itself follows the news of it
             case Act.BEGIN:
-                utterance = self._open(session.floor.speech)
+                utterance = self._utterance or self._open(session.floor.speech)  # push-to-talk may have been before
                 session.emit(SpeechStarted(utterance.item, max(0.0, session.floor.clock - utterance.seconds)))
                 self._interrupt()
             case Act.END:
@@ -128,6 +134,7 @@ class Hearing:
 
     def _open(self, spoken: float) -> Utterance:
         """An utterance that began `spoken` seconds ago, with its pre-roll."""
+        self._unclaimed = 0.0
         self._utterance = utterance = self._utter()
         turns = self._session.settings.turns
         seconds = spoken + (turns.prefix if turns is not None else 0.3)
@@ -147,6 +154,8 @@ class Hearing:
         self._spoken(utterance, floor.quiet)
 
     def _commit(self, command: CommitInput) -> None:
+        if self._utterance is None and self._unclaimed >= SHORTEST_SECONDS:
+            self._open(self._unclaimed)  # too soft for the first stage, but the caller says that it was speech
         if self._utterance is None:
             error = BadMessage(
                 "input_audio_buffer_commit_empty", "there is no sound to commit", event_id=command.event_id
@@ -164,4 +173,5 @@ class Hearing:
             if self._session.floor.state is State.LISTENING:
                 self._session.floor.rest()
         self._recent.clear()
+        self._unclaimed = 0.0
         self._session.emit(InputCleared())

@@ -108,7 +108,7 @@ class Floor:
         if self._voice.length == 0.0:
             self._armed = True
         if not rules.detects:
-            return ()
+            return self._when_told()
         match self.state:
             case State.IDLE:
                 return self._when_idle()
@@ -126,6 +126,15 @@ class Floor:
     def speech(self) -> float:
         """Seconds of audio since the present speech began."""
         return self._speech.span
+
+    def _when_told(self) -> tuple[Act, ...]:
+        """Push-to-talk; what detection had begun when the caller switched to it is given up."""
+        if self.state is State.BARGED_IN:
+            self.move(State.SPEAKING)
+            return (Act.RESUME,)
+        if self.state is State.LISTENING:
+            self.move(State.IDLE)
+        return ()
 
     def _when_idle(self) -> tuple[Act, ...]:
         if not _reached(self._speech.length, self.rules.start):
