@@ -110,6 +110,13 @@ def test_server_is_ready_with_one_line_and_ends_well_on_sigterm() -> None:
         assert (process.returncode, rest) == (0, "")
 
 
+def test_default_voice_that_the_engine_lacks_is_a_mistake_in_the_configuration() -> None:
+    result = voicechat("serve", "--port", "0", VOICECHAT__TTS__ENGINE="espeak", VOICECHAT__TTS__VOICE="en-uk")
+    assert (result.returncode, result.stdout) == (78, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("tts.voice: found 'en-uk'; allowed with espeak: en-us, ")
+
+
 def test_server_ends_well_on_sigint_with_a_call_open() -> None:
     async def interrupt_in_a_call(process: subprocess.Popen[str], url: str) -> None:
         async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}/v1/realtime") as call:
@@ -167,7 +174,7 @@ def test_transcribe_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:
         tmp_path / "none.wav": "No such file or directory",
         text: "is not a WAV that can be used: ",
         empty: "holds no sound",
-        wide: "1 channels of 24 bits at 96000 Hz; 1 or 2 channels of 16 bits at 8000-48000 Hz are understood",
+        wide: "1 channels of 24 bits at 96000 Hz; 1 or 2 channels at 8000-48000 Hz are understood",
     }
     for path, reason in reasons.items():
         result = voicechat("transcribe", path)
@@ -182,11 +189,16 @@ def test_transcribe_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:
         (("say", "hello", "-o", "x.wav", "--voice", "nobody"), "espeak has no voice 'nobody'; it has en-us, "),
         (("say", "hello", "-o", "none/x.wav"), "none/x.wav: cannot be written: No such file or directory"),
         (("say", " ... ", "-o", "x.wav"), "there is nothing to say in ' ... '"),
+        (("demo", "--out", "none/x.wav"), "none/x.wav: cannot be written: No such file or directory"),
+        (("demo", "--out", "/"), "/: cannot be written: Is a directory"),
+        (("serve", "--port", "0", "--host", "no.such.host.invalid"), "cannot listen on no.such.host.invalid:0: "),
     ],
 )
-def test_say_tells_what_is_wrong_in_a_line(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+def test_commands_tell_what_is_wrong_in_a_line(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
     result = voicechat(*arguments, cwd=tmp_path, VOICECHAT__TTS__ENGINE="espeak")
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert reason in line
+    assert "Unknown error" not in line
+    assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []

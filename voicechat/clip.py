@@ -21,10 +21,25 @@ def load(path: Path) -> AudioFrame:
     return clip
 
 
+def reserve(path: Path) -> None:
+    """Finds out early whether it can be written, and changes nothing; VoicechatError says why it cannot."""
+    there = path.exists()
+    try:
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def save(path: Path, rate: int, *channels: Samples) -> None:
     """VoicechatError says why it cannot be written."""
     try:
         path.open("wb").close()  # wave itself leaves noise on stderr when it cannot
         write_wav(path, rate, *channels)
     except OSError as error:
-        raise VoicechatError("unwritable_wav", f"{path}: cannot be written: {error.strerror}") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> VoicechatError:
+    return VoicechatError("unwritable_wav", f"{path}: cannot be written: {error.strerror}")

@@ -35,6 +35,7 @@ def run(config: Path | None, settings: Settings, out: Path) -> None:
 
 
 async def _run(config: Path | None, settings: Settings, out: Path) -> None:
+    clip.reserve(out)
     screen = Console(highlight=False, soft_wrap=True)
     with Console(stderr=True).status("Starting a server"):
         script = _script(settings)

@@ -41,11 +41,13 @@ class Handset(Protocol):
 class WavHandset:
     """Speaks a WAV once, then is quiet; keeps what it hears and writes it to `out` when closed.
 
-    Raises VoicechatError when the WAV cannot be read.
+    Raises VoicechatError when the one WAV cannot be read or the other not be written.
     """
 
     def __init__(self, wav: Path, out: Path | None) -> None:
         words = clip.load(wav)
+        if out is not None:
+            clip.reserve(out)
         self._words = list(Framer(FRAME).push(resample(words.samples, words.rate, RATE)))
         self._heard: list[Samples] = []
         self._out = out
