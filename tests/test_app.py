@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,6 +84,39 @@ async def test_the_house_lends_its_places_and_takes_them_back() -> None:
         with open_house.admit():
             pass
         assert open_house.describe() == "asr pocketsphinx, tts tone, agent echo"
+
+
+async def test_stopping_does_not_wait_for_an_engine_that_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    loading, release = threading.Event(), threading.Event()
+
+    def choose(kind: str, wanted: str, *arguments: object) -> object:
+        if kind == "asr":
+            loading.set()
+            release.wait(30)
+        return real(kind, wanted, *arguments)
+
+    real = app.choose
+    monkeypatch.setattr(app, "choose", choose)
+    lines: list[str] = []
+    stop = asyncio.Event()
+    running = asyncio.create_task(app.run(SMALL, ready=lines.append, stop=stop))
+    await asyncio.to_thread(loading.wait, 30)
+    stop.set()
+    async with asyncio.timeout(10):
+        await running
+    assert lines == []
+    release.set()
+
+
+async def test_closing_does_not_wait_for_an_engine_that_is_busy() -> None:
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    async with house(SMALL) as open_house:
+        for lane in open_house.asr.list()[0].lanes:
+            lane.post(lambda: release.wait(30))
+        began = loop.time()
+    release.set()
+    assert loop.time() - began < 10, "far from the 20 s that a step of recognition may take"
 
 
 class BrokenPeer(FakePeer):

@@ -6,8 +6,9 @@ import importlib
 import os
 import secrets
 import signal
+import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import ModuleType
 from typing import Any, Final
@@ -35,7 +36,8 @@ SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
 
 LAG_PERIOD: Final = 0.1
-CLOSE_SECONDS: Final = 1.5
+CLOSE_SECONDS: Final = 0.8
+"""For requests that are under way when the server ends; engines have as long after it, and the whole two seconds."""
 
 
 def choose(kind: str, wanted: str, *arguments: object) -> Any:
@@ -91,6 +93,16 @@ class House:
             fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
             slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
         self._fast, self._slow = fast.result(), slow.result()
+        self._check_voice()
+
+    def _check_voice(self) -> None:
+        """Raises ConfigError. A caller who asks for a voice that is not there gets the first; an operator is told."""
+        wanted = self.settings.tts.voice
+        with self.tts.lend() as model:
+            names = [voice.name for voice in model.engine.voices]
+        if wanted and wanted not in names:
+            allowed = f"allowed with {self.tts.default}: {', '.join(names)}"
+            raise ConfigError("bad_config", f"tts.voice: found '{wanted}'; {allowed}")
 
     def describe(self) -> str:
         return f"asr {self.asr.default}, tts {self.tts.default}, agent {self.agent.name}"
@@ -140,8 +152,9 @@ class House:
         """Frees engines and threads; the sessions have ended before."""
         if hasattr(self, "agent"):
             await self.agent.close()
-        await self.asr.close()
-        await self.tts.close()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.asr.close())
+            group.create_task(self.tts.close())
         async with asyncio.TaskGroup() as group:
             for lane in self._lanes:
                 group.create_task(lane.close())
@@ -177,9 +190,8 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
     house = House(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(house.close)
-        importing = asyncio.create_task(asyncio.to_thread(importlib.import_module, "voicechat.transport.http"))
-        await _unwrapped(house.open())
-        await importing  # half a second, while the engines load on their lanes
+        if not await _before(stop, _unwrapped(_load(house))):
+            return
         from voicechat.transport import http
         from voicechat.transport.silence import SILENCE
 
@@ -196,6 +208,24 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
         ready(f"voicechat ready at {_url(settings.server.host, port)} ({house.describe()})")
         await stop.wait()
         house.end_sessions()
+
+
+async def _load(house: House) -> None:
+    importing = asyncio.create_task(asyncio.to_thread(importlib.import_module, "voicechat.transport.http"))
+    await house.open()
+    await importing  # half a second, while the engines load on their lanes
+
+
+async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work was done before `stop` was set; if not, it is cancelled. Raises what the work raises."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.done() and working.result() is None
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 async def _unwrapped(opening: Awaitable[None]) -> None:
@@ -215,7 +245,8 @@ async def _listen(runner: Any, host: str, port: int) -> int:
     try:
         await site.start()
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        unknown = isinstance(error, socket.gaierror)  # its numbers are not the system's
+        reason = os.strerror(error.errno) if error.errno and not unknown else error.strerror or str(error)
         raise VoicechatError("cannot_listen", f"cannot listen on {host}:{port}: {reason}") from None
     return int(runner.addresses[0][1])
 

@@ -17,7 +17,7 @@ from voicechat.errors import EngineFailed
 
 T = TypeVar("T")
 
-CLOSE_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 0.5
 """How long `close` waits for a job that is running; its thread is a daemon and does not keep the process."""
 
 _END: Final = object()

@@ -1,15 +1,18 @@
 """The ModelManager: engines are loaded once, warmed up, and lent to sessions by name."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from voicechat.errors import AdapterUnavailable
+from voicechat.errors import AdapterUnavailable, EngineFailed
 from voicechat.protocols import Lane
 
 LOAD_SECONDS: Final = 600.0
 """Large models come from slow disks."""
+
+CLOSE_SECONDS: Final = 0.5
+"""A recognition that lasts longer is not worth making the whole server end late."""
 
 
 class Engine(Protocol):
@@ -66,7 +69,8 @@ class ModelManager(Generic[E]):
         return list(self._models.values())
 
     async def close(self) -> None:
-        """Frees every engine on its lane."""
+        """Frees every engine on its lane; one that is still busy is left to the end of the process."""
         models, self._models = self._models, {}
         for model in models.values():
-            await model.lanes[0].run(model.engine.close)
+            with suppress(EngineFailed):
+                await model.lanes[0].run(model.engine.close, urgent=True, deadline=CLOSE_SECONDS)
