@@ -49,6 +49,12 @@ def mistakes(*arguments: Any, **named: Any) -> list[str]:
         ("vad: {webrtc: {aggressiveness: 4}}", "vad.webrtc.aggressiveness: found 4; allowed: less than or equal to 3"),
         ("[1, 2]", "found a list, sections such as 'server:' are expected"),
         ("server: {port: ", "is not YAML"),
+        ("[" * 20_000, "is not YAML"),
+        ("server:\n  port: 1\n  port: 2\n", "is not YAML: 'port' is there twice"),
+        (
+            "agent: {openai: {base_url: localhost}}",
+            "found 'localhost'; allowed: an address that begins with http:// or https://",
+        ),
     ],
 )
 def test_mistake_in_a_file_is_one_line_with_file_key_finding_and_choice(tmp_path: Path, text: str, line: str) -> None:
@@ -83,6 +89,17 @@ def test_environment_overrides_dotenv_which_overrides_the_file(tmp_path: Path) -
     dotenv.write_text("VOICECHAT__SERVER__PORT=2\nVOICECHAT__SERVER__HOST=b\n")
     settings = load(path, dotenv=dotenv, VOICECHAT__SERVER__PORT="3")
     assert (settings.server.port, settings.server.host, settings.asr.language) == (3, "b", "de")
+
+
+def test_dotenv_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"\xff\xfe\x00")
+    assert mistakes(dotenv=dotenv) == [f"{dotenv}: is not UTF-8 text: invalid start byte at byte 0"]
+
+
+def test_sections_may_share_settings_by_reference(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "asr: &a {device: cpu, language: de}\ntts: {<<: {device: cpu}, voice: x}\n"))
+    assert (settings.asr.device, settings.tts.device, settings.tts.voice) == ("cpu", "cpu", "x")
 
 
 def test_mistake_in_the_environment_names_the_variable() -> None:
