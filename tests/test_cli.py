@@ -91,6 +91,18 @@ def test_check_tells_which_engines_there_are(tmp_path: Path) -> None:
     assert "tts.engine: found 'espaek'; allowed: auto, espeak, " in tts
 
 
+def test_check_reads_the_questions_and_answers_too(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.yaml"
+    path.write_text("agent: {engine: faq, faq: {file: faq.yaml}}\n")
+    missing = voicechat("check", path)
+    assert (missing.returncode, missing.stdout) == (78, "")
+    assert missing.stderr == f"{tmp_path / 'faq.yaml'}: cannot be read: No such file or directory\n"
+    (tmp_path / "faq.yaml").write_text("questons: []\n")
+    wrong = voicechat("check", path)
+    assert (wrong.returncode, wrong.stdout) == (78, "")
+    assert wrong.stderr.startswith(str(tmp_path / "faq.yaml"))
+
+
 @pytest.mark.parametrize("command", [("serve",), ("demo",), ("say", "hello", "-o", "x.wav"), ("transcribe", "x.wav")])
 def test_every_command_refuses_a_bad_configuration_alike(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = voicechat(*command, cwd=tmp_path, VOICECHAT__LOG__LEVEL="loud")

@@ -119,7 +119,11 @@ def transcribe(
 @cli.command()
 def check(config: Annotated[Path, typer.Argument(help="A configuration file.")]) -> None:
     """Say whether a configuration can be used."""
-    _settings(config)
+    settings = _settings(config)
+
+    from voicechat import app
+
+    app.choose("agent", settings.agent.engine, settings)  # reads the questions and answers; models may still come
     typer.echo(f"{config}: good")
 
 
