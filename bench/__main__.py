@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: runs the named benchmarks, or all: every other script in this folder, in turn."""
+"""`python -m bench [NAME ...]`: runs the named benchmarks, or all: every other script or package here, in turn."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ FOLDER = Path(__file__).parent
 
 def main(wanted: list[str]) -> int:
     """The exit status: 0 when all of them succeeded."""
-    known = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    scripts = [path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")]
+    known = sorted(scripts + [path.parent.name for path in FOLDER.glob("*/__main__.py")])
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         sys.stderr.write(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}\n")

@@ -1,0 +1,1 @@
+"""What a call costs and how long a caller waits: voicechat beside stock aiortc, pipecat and FastRTC."""

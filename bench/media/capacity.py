@@ -1,0 +1,43 @@
+"""How many callers one core holds: doubling until it fails, then halving the distance."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bench.media.measure import Run, p95
+
+MOST: Final = 256
+PRECISION: Final = 8
+"""The search stops when the step is below an eighth of the number that holds."""
+
+Trial = Callable[[int], Awaitable[Run]]
+
+
+async def search(trial: Trial, single: Run, told: Callable[[str], None], *, most: int = MOST) -> tuple[int, list[Run]]:
+    """The largest number that held, and all runs. `single` is a run of one caller, the measure of the others' waits.
+
+    A run for which our own side was late is repeated once; late again, its number counts as not held, and is told as
+    ours: the true one may be larger.
+    """
+    runs: list[Run] = []
+    good, bad, number = (1 if not single.faults(p95(single.waits)) else 0), 0, 16
+    while number and number <= most:
+        run = await trial(number)
+        if run.void:
+            told(f"{number} callers: we were {run.late:.0f} ms late ourselves, once more")
+            run = await trial(number)
+        runs.append(run)
+        faults = run.faults(p95(single.waits))
+        if run.void:
+            faults.append(f"void: we were {run.late:.0f} ms late ourselves")
+        told(f"{number} callers: {', '.join(faults) if faults else 'holds'}, server {run.busy:.0%} busy")
+        good, bad = (good, number) if faults else (number, bad)
+        number = next_number(good, bad)
+    return good, runs
+
+
+def next_number(good: int, bad: int) -> int:
+    """The next to try, 0 when the answer is known well enough."""
+    if not bad:
+        return 2 * good
+    step = (bad - good) // 2
+    return good + step if step >= max(1, good // PRECISION) else 0

@@ -1,0 +1,53 @@
+"""One clock paces all callers, so that a single core can be many of them."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from bench.media.clips import FRAME_SECONDS
+
+PHASES: Final = 10
+"""Callers speak at different times: each belongs to one of the 2 ms slots of a packet."""
+
+_STEP: Final = FRAME_SECONDS / PHASES
+
+
+class Clock:
+    """Calls each member every 20 ms. `late` holds by how many seconds its ticks came too late."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+        self._members: list[list[Callable[[], None]]] = [[] for _ in range(PHASES)]
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Clock":
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def join(self, tick: Callable[[], None]) -> Callable[[], None]:
+        """Takes the slot with the fewest members; returns what leaves it again."""
+        slot = min(self._members, key=len)
+        slot.append(tick)
+        return lambda: slot.remove(tick)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        start, number = loop.time(), 0
+        while True:
+            number += 1
+            due = start + number * _STEP
+            wait = due - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+                self.late.append(loop.time() - due)
+            else:
+                self.late.append(-wait)
+            for tick in list(self._members[number % PHASES]):
+                tick()
