@@ -1,6 +1,7 @@
 """The demo: its figures from a made-up call, and the whole of it with a real server."""
 
 import re
+import socket
 import subprocess
 import sys
 import wave
@@ -75,3 +76,22 @@ def test_demo_holds_three_turns_interrupts_one_and_keeps_both_voices(tmp_path: P
         assert (file.getnchannels(), file.getframerate()) == (2, RATE)
         sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     assert (np.abs(sound).max(axis=0) > 3000).all()
+
+
+def test_demo_that_is_terminated_takes_its_server_with_it(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voicechat", "demo", "--out", str(tmp_path / "call.wav")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process, process.stdout as shown:
+        ready = shown.readline()
+        process.terminate()
+        assert process.wait(30) == 143
+    url = re.search(r"http://([\d.]+):(\d+)", ready)
+    assert url is not None
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((url[1], int(url[2])), 5):
+        pass

@@ -1,6 +1,8 @@
 """A conversation to watch: a real server, a real WebRTC caller, three turns, and one answer that is interrupted."""
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +32,11 @@ COLOURS: Final = {"caller": "cyan", "understood": "dim", "server": "green", "err
 
 
 def run(config: Path | None, settings: Settings, out: Path) -> None:
-    """Blocking, about half a minute. Raises VoicechatError when a turn was not answered."""
+    """Blocking, about half a minute. Raises VoicechatError when a turn was not answered.
+
+    SIGTERM ends it as Ctrl-C does: through the end of its server, which would otherwise live on alone.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     asyncio.run(_run(config, settings, out))
 
 
