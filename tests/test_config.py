@@ -64,6 +64,12 @@ def test_mistake_in_a_file_is_one_line_with_file_key_finding_and_choice(tmp_path
     assert line in only
 
 
+@pytest.mark.parametrize("url", ["", "localhost:11434", "file:///etc/passwd", "http://", "http:///v1"])
+def test_chat_server_has_an_address_with_a_host(url: str) -> None:
+    (only,) = mistakes(VOICECHAT__AGENT__OPENAI__BASE_URL=url)
+    assert "agent.openai.base_url: found " in only and "begins with http:// or https://" in only
+
+
 def test_every_mistake_gets_its_own_line(tmp_path: Path) -> None:
     path = written(tmp_path, "server: {port: x, host: 1}\nlog: {level: loud}\n")
     assert [line.split(": ")[1] for line in mistakes(path)] == ["server.host", "server.port", "log.level"]

@@ -9,7 +9,7 @@ from tests.fakes_openai import Answer, FakeOpenai, serving
 from voicechat.adapters.agent import openai as adapter
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role, SessionSettings
-from voicechat.errors import AdapterUnavailable, AgentError
+from voicechat.errors import AgentError
 
 SHORT = 0.2
 HELLO = (Item("1", Role.USER, "Hello?"),)
@@ -218,11 +218,3 @@ async def test_key_is_not_in_the_error() -> None:
     error, _ = await failure(Answer(status=401, message="no such key: sk-canary-123"), api_key="sk-canary-123")
     assert "canary" not in error.message
     assert "no such key: ***" in error.message
-
-
-@pytest.mark.parametrize("url", ["", "localhost:11434", "file:///etc/passwd", "http://"])
-def test_address_that_is_none_is_unavailable(url: str) -> None:
-    with pytest.raises(AdapterUnavailable) as caught:
-        adapter.load(settings(url))
-    assert caught.value.code == "bad_url"
-    assert "agent.openai.base_url" in caught.value.message

@@ -43,9 +43,6 @@ CHARS_A_TOKEN: Final = 20
 
 def load(settings: Settings) -> "ChatAgent":
     """Asks the server nothing yet. Blocking: the imports take a second. Raises AdapterUnavailable."""
-    url = settings.agent.openai.base_url
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise AdapterUnavailable("bad_url", f"agent.openai.base_url: found {url!r}; http://host:port/v1 is expected")
     if importlib.util.find_spec("openai") is None:
         raise AdapterUnavailable("library_missing", "agent openai: the package openai is not installed")
     rehearsal = Thread(target=lambda: asyncio.run(_rehearse(settings.agent.openai)), name="openai-rehearsal")
