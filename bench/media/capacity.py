@@ -29,7 +29,8 @@ async def search(trial: Trial, single: Run, told: Callable[[str], None], *, most
         faults = run.faults(p95(single.waits))
         if run.void:
             faults.append(f"void: we were {run.late:.0f} ms late ourselves")
-        told(f"{number} callers: {', '.join(faults) if faults else 'holds'}, server {run.busy:.0%} busy")
+        result = ", ".join(faults) if faults else "holds"
+        told(f"{number} callers: {result}; server {run.busy:.0%} busy, we {run.own_busy:.0%}")
         good, bad = (good, number) if faults else (number, bad)
         number = next_number(good, bad)
     return good, runs

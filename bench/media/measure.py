@@ -1,7 +1,9 @@
 """So many callers at the same time, talking: what they say of the server, and what the server took for it."""
 
 import asyncio
+import gc
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +50,8 @@ class Run:
     """MiB at the end, with all callers there."""
     late: float
     """The 99th percentile of our own ticks' lateness."""
+    own_busy: float
+    """Of our own core."""
     lag: float | None
     """The server's event loop's 99th percentile, as a histogram's upper bound; None: it does not tell."""
     markers: float
@@ -91,7 +95,10 @@ async def talk(
     """Connects them, lets them talk, and hangs up."""
     async with Clock() as clock, calling(server, words, callers, clock) as lines:
         await asyncio.sleep(SETTLE_SECONDS)
+        gc.collect()
+        gc.freeze()  # our own pauses would be taken for the server's
         clock.late.clear()
+        own = time.process_time()
         lag = await _lag(server)
         loop = asyncio.get_running_loop()
         begin, cpu = loop.time(), server.cpu()
@@ -99,7 +106,7 @@ async def talk(
         async with asyncio.TaskGroup() as group:
             for line, notes in zip(lines, said, strict=True):
                 group.create_task(converse(line, words, notes, asks=asks, interrupts=interrupts, pause=pause))
-        seconds, cpu = loop.time() - begin, server.cpu() - cpu
+        seconds, cpu, own = loop.time() - begin, server.cpu() - cpu, time.process_time() - own
         memory = server.memory()
         lags = _between(lag, await _lag(server))
         packets, markers = sum(line.packets for line in lines), sum(line.markers for line in lines)
@@ -119,6 +126,7 @@ async def talk(
         busy=cpu / seconds,
         memory=memory,
         late=1000 * percentile(clock.late, 0.99),
+        own_busy=own / seconds,
         lag=lags,
         markers=markers / max(1, packets),
     )
