@@ -106,7 +106,8 @@ class Bench:
         self._report.losses[system.name] = await loss.missing(system, self._log, seconds=seconds)
 
     def _tell(self, system: System, line: str) -> None:
-        self._screen.print(f"{system.name}: {line}")
+        self._report.notes.append(f"{system.name}: {line}")
+        self._screen.print(self._report.notes[-1])
 
     def _write(self, name: str, *, picture: bool) -> None:
         RESULTS.mkdir(exist_ok=True)

@@ -13,14 +13,16 @@ Trial = Callable[[int], Awaitable[Run]]
 
 
 async def search(trial: Trial, single: Run, told: Callable[[str], None], *, most: int = MOST) -> tuple[int, list[Run]]:
-    """The largest number that held, and all runs. `single` is a run of one caller, the measure of the others' waits.
+    """The largest number that held, and all runs; 0: not even one, `most`: that many or more.
+
+    `single` is a run of one caller, the measure of the others' waits.
 
     A run for which our own side was late is repeated once; late again, its number counts as not held, and is told as
     ours: the true one may be larger.
     """
     runs: list[Run] = []
-    good, bad, number = (1 if not single.faults(p95(single.waits)) else 0), 0, 16
-    while number and number <= most:
+    good, bad, number = (1 if not single.faults(p95(single.waits)) else 0), 0, min(16, most)
+    while number and number != good:
         run = await trial(number)
         if run.void:
             told(f"{number} callers: we were {run.late:.0f} ms late ourselves, once more")
@@ -32,7 +34,7 @@ async def search(trial: Trial, single: Run, told: Callable[[str], None], *, most
         result = ", ".join(faults) if faults else "holds"
         told(f"{number} callers: {result}; server {run.busy:.0%} busy, we {run.own_busy:.0%}")
         good, bad = (good, number) if faults else (number, bad)
-        number = next_number(good, bad)
+        number = min(next_number(good, bad), most)
     return good, runs
 
 
