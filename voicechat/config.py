@@ -36,7 +36,7 @@ class ServerSettings(Section):
     max_sessions: Count = 100
     setup_seconds: Seconds = 10.0
     """A WebRTC peer that is not connected by then loses its place."""
-    media_silence_seconds: Seconds = 15.0
+    media_silence_seconds: Seconds = 10.0
     """A connected WebRTC peer that sends no packet for this long has vanished."""
     idle_seconds: Seconds = 300.0
     """A session without speech, typing or answer for this long ends."""
