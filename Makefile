@@ -48,6 +48,7 @@ $(VENV)/.created:
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q voicechat  # pip compiles what it copies; the first start shall be as quick as the next
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
