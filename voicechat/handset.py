@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,7 +12,7 @@ import numpy as np
 from voicechat import clip
 from voicechat.audio import FRAME_SECONDS, Framer, Samples, resample, silence
 from voicechat.errors import VoicechatError
-from voicechat.transport.playout import ticks
+from voicechat.transport.metronome import Metronome
 
 if TYPE_CHECKING:
     import sounddevice
@@ -54,9 +55,12 @@ class WavHandset:
         self.over = False
 
     async def frames(self) -> AsyncIterator[Samples]:
-        async for number in ticks():
-            self.over = number >= len(self._words)
-            yield QUIET if self.over else self._words[number]
+        words = iter(self._words)
+        async with aclosing(Metronome().ticks()) as ticks:
+            async for _ in ticks:
+                frame = next(words, None)
+                self.over = frame is None
+                yield QUIET if frame is None else frame
 
     def speak(self, samples: Samples) -> None:
         self._heard.append(samples)

@@ -8,7 +8,7 @@ import pytest
 from tests import virtual_time
 from voicechat.audio import AudioFrame, Samples
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.transport.playout import Playout, ticks
+from voicechat.transport.playout import Playout
 
 RATE = 48_000
 FRAME = 960
@@ -284,38 +284,5 @@ def test_drain_with_a_lead_waits_until_the_sound_is_played() -> None:
         take(playout, 2)
         assert said(await playout.drain(1)) == ("one", 0.04)
         assert asyncio.get_running_loop().time() == pytest.approx(0.2)
-
-    run(main())
-
-
-def test_ticks_keep_absolute_time() -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        seen: list[tuple[int, float]] = []
-        clock = ticks()
-        async for number in clock:
-            seen.append((number, round(loop.time(), 4)))
-            if number == 50:
-                break
-            await asyncio.sleep(0.005)  # the work of a tick does not move the next
-        await clock.aclose()
-        assert seen == [(number, round(0.02 * number, 4)) for number in range(51)]
-
-    run(main())
-
-
-def test_late_ticks_are_skipped_and_never_come_in_a_burst() -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        seen: list[tuple[int, float]] = []
-        clock = ticks()
-        async for number in clock:
-            seen.append((number, round(loop.time(), 4)))
-            if number >= 8:
-                break
-            if number == 2:
-                await asyncio.sleep(0.07)
-        await clock.aclose()
-        assert seen == [(0, 0.0), (1, 0.02), (2, 0.04), (5, 0.11), (6, 0.12), (7, 0.14), (8, 0.16)]
 
     run(main())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,14 +148,3 @@ class Playout:
         while not ready():
             self._changed.clear()
             await self._changed.wait()
-
-
-async def ticks(period: float = FRAME_SECONDS) -> AsyncGenerator[int]:
-    """Counts periods on absolute deadlines. Late ticks are skipped, never caught up in a burst; the numbers tell."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    number = 0
-    while True:
-        yield number
-        number = max(number + 1, int((loop.time() - start) / period))
-        await asyncio.sleep(start + number * period - loop.time())
