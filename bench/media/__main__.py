@@ -55,11 +55,14 @@ class Bench:
             system.install()
         systems.pin(systems.CALLERS_CPU)
         words = Words.spoken()
+        out = f"{out}-quick" if quick else out
         for system in chosen:
             self._report.systems[system.name] = await (self._quick if quick else self._whole)(system, words)
+            self._write(out)  # what has been found is kept, whatever comes
         for loopback in systems.LOOPBACKS[: 1 if quick else None]:
             await self._loopback(loopback, words, seconds=10 if quick else 30)
-        self._write(out if not quick else f"{out}-quick", picture=len(chosen) > 1)
+        self._write(out)
+        self._screen.print(f"written: bench/results/{out}.json; what the servers complained of: {self._log}")
         screen = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
         for table in found.tables(self._report):
             screen.print(table)
@@ -82,10 +85,11 @@ class Bench:
             result.twenty = await self._trial(system, words, 20)
 
         async def trial(callers: int) -> Run:
-            return await self._trial(system, words, callers)
+            result.runs.append(await self._trial(system, words, callers))
+            return result.runs[-1]
 
-        result.capacity, result.runs = await capacity.search(
-            trial, result.single, lambda line: self._tell(system, line), most=self._most
+        result.capacity = await capacity.search(
+            trial, result.single, result.eight, lambda line: self._tell(system, line), most=self._most
         )
         return result
 
@@ -109,12 +113,11 @@ class Bench:
         self._report.notes.append(f"{system.name}: {line}")
         self._screen.print(self._report.notes[-1])
 
-    def _write(self, name: str, *, picture: bool) -> None:
+    def _write(self, name: str) -> None:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(f"{json.dumps(self._report.as_json(), indent=1)}\n")
-        if picture:
+        if len(self._report.systems) > 1:
             (RESULTS / f"{name}.svg").write_text(chart.svg(self._report))
-        self._screen.print(f"written: bench/results/{name}.json; what the servers complained of: {self._log}")
 
 
 if __name__ == "__main__":

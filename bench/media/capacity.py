@@ -12,30 +12,29 @@ PRECISION: Final = 8
 Trial = Callable[[int], Awaitable[Run]]
 
 
-async def search(trial: Trial, single: Run, told: Callable[[str], None], *, most: int = MOST) -> tuple[int, list[Run]]:
-    """The largest number that held, and all runs; 0: not even one, `most`: that many or more.
+async def search(trial: Trial, single: Run, first: Run, told: Callable[[str], None], *, most: int = MOST) -> int:
+    """The largest number that held; 0: not even one, `most`: that many or more.
 
-    `single` is a run of one caller, the measure of the others' waits.
-
-    A run for which our own side was late is repeated once; late again, its number counts as not held, and is told as
-    ours: the true one may be larger.
+    `single` is a run of one caller, the measure of the others' waits; `first` is one of a few. A run for which our own
+    side was late is repeated once; late again, its number counts as not held, and is told as ours: the true one may be
+    larger.
     """
-    runs: list[Run] = []
-    good, bad, number = (1 if not single.faults(p95(single.waits)) else 0), 0, min(16, most)
-    while number and number != good:
+    limit = p95(single.waits)
+    if single.faults(limit):
+        return 0
+    good, bad = (1, first.callers) if first.faults(limit) else (first.callers, 0)
+    while (number := min(next_number(good, bad), most)) > good:
         run = await trial(number)
         if run.void:
             told(f"{number} callers: we were {run.late:.0f} ms late ourselves, once more")
             run = await trial(number)
-        runs.append(run)
-        faults = run.faults(p95(single.waits))
+        faults = run.faults(limit)
         if run.void:
             faults.append(f"void: we were {run.late:.0f} ms late ourselves")
         result = ", ".join(faults) if faults else "holds"
         told(f"{number} callers: {result}; server {run.busy:.0%} busy, we {run.own_busy:.0%}")
         good, bad = (good, number) if faults else (number, bad)
-        number = min(next_number(good, bad), most)
-    return good, runs
+    return good
 
 
 def next_number(good: int, bad: int) -> int:
