@@ -41,7 +41,8 @@ def level(samples: Samples) -> float:
     """Loudness in dB below full scale (0.0 loudest); -100.0 for silence or no samples."""
     if len(samples) == 0:
         return -100.0
-    power = float(np.mean(np.square(samples, dtype=np.float32)))
+    sound = samples.astype(np.float32)
+    power = float(np.dot(sound, sound)) / len(sound)
     return max(-100.0, 10.0 * float(np.log10(power / 32768.0**2 + 1e-10)))
 
 

@@ -1,9 +1,9 @@
 """The listening side of one call: the caller's sound and commands, in order, in a bounded queue."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator
-from math import ceil
 
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Samples, silence
 from voicechat.commands import Command
@@ -27,6 +27,8 @@ class Microphone:
         self._most = round(capacity / FRAME_SECONDS)
         self._stall, self._fill = stall, fill
         self._closed = False
+        self._due = math.inf  # when the present wait has lasted too long, on the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
@@ -57,7 +59,7 @@ class Microphone:
 
     async def room(self, seconds: float = FRAME_SECONDS) -> None:
         """Waits until `seconds` of sound, or a command, can come without loss."""
-        frames = ceil(seconds / FRAME_SECONDS) + 1  # the framer may hold nearly one more
+        frames = math.ceil(seconds / FRAME_SECONDS) + 1  # the framer may hold nearly one more
         while 0 < len(self._waiting) > self._most - frames and not self._closed:
             self._emptied.clear()
             await self._emptied.wait()
@@ -67,31 +69,46 @@ class Microphone:
         filler = AudioFrame(silence(FRAME_SECONDS, LISTEN_RATE), LISTEN_RATE)
         fill = self._fill
         patience = self._stall
-        while True:
-            if self._waiting:
-                entry = self._waiting.popleft()
-                if isinstance(entry, AudioFrame):
-                    self._frames -= 1
-                    fill, patience = self._fill, self._stall
-                self._emptied.set()
-                yield entry
-            elif self._closed:
-                return
-            elif await self._wait(patience if fill > 0 else None):
-                continue
-            else:
-                fill, patience = fill - FRAME_SECONDS, FRAME_SECONDS
-                yield filler
-
-    async def _wait(self, seconds: float | None) -> bool:
-        """Whether something came within the time."""
-        self._filled.clear()
         try:
-            async with asyncio.timeout(seconds):
-                await self._filled.wait()
-        except TimeoutError:
-            return False
-        return True
+            while True:
+                if self._waiting:
+                    entry = self._waiting.popleft()
+                    if isinstance(entry, AudioFrame):
+                        self._frames -= 1
+                        fill, patience = self._fill, self._stall
+                    self._emptied.set()
+                    yield entry
+                elif self._closed:
+                    return
+                elif await self._wait(patience if fill > 0 else math.inf):
+                    continue
+                else:
+                    fill, patience = fill - FRAME_SECONDS, FRAME_SECONDS
+                    yield filler
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _wait(self, seconds: float) -> bool:
+        """Whether something came within the time."""
+        loop = asyncio.get_running_loop()
+        self._filled.clear()
+        self._due = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            self._look()
+        await self._filled.wait()
+        return bool(self._waiting) or self._closed
+
+    def _look(self) -> None:
+        """Ends a wait that is due, or comes back when it will be: one timer a stall, not one for each frame."""
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._due <= loop.time():
+            self._filled.set()
+        elif self._due < math.inf:
+            self._timer = loop.call_at(self._due, self._look)
 
     def _drop_oldest(self) -> None:
         for index, entry in enumerate(self._waiting):
