@@ -62,7 +62,7 @@ from voicechat.events import (
 from voicechat.hearing import Ears
 from voicechat.pipeline import Pipeline, Recogniser
 from voicechat.reply import Speaker
-from voicechat.session import Session
+from voicechat.session import HISTORY_ITEMS, Session
 
 LONG = " ".join(f"word{n}" for n in range(60))
 """3.6 seconds of answer."""
@@ -349,6 +349,37 @@ def test_truncation_keeps_the_words_the_client_played() -> None:
     call = converse(Call(agent=ScriptedAgent([LONG])), caller)
     [retrieved] = of(call, ItemRetrieved)
     assert retrieved.item.text.split() == LONG.split()[:10]
+
+
+def test_only_answers_that_were_spoken_can_be_truncated() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(AddItem(Item("typed", Role.ASSISTANT, "I said this")))
+        call.peer.asks(CreateReply(speaks=False))
+        await until(call, ReplyFinished)
+        for item in [item.id for item in call.session.history]:
+            call.peer.asks(TruncateItem(item, 0.5))
+        await until(call, Failed, 2)
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert [event.code for event in of(call, Failed)] == ["invalid_value"] * 2
+    assert texts(call) == [("assistant", "I said this"), ("assistant", "good morning to you")]
+
+
+def test_a_long_history_forgets_its_beginning() -> None:
+    call = Call(agent=ScriptedAgent([f"answer {number}" for number in range(250)]))
+
+    async def caller(call: Call) -> None:
+        for number in range(250):
+            call.peer.asks(AddItem(Item(f"typed_{number}", Role.USER, f"question {number}")))
+            call.peer.asks(CreateReply(speaks=False))
+            await until(call, ReplyFinished, number + 1)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(call.session.history) == HISTORY_ITEMS
+    assert texts(call)[0] == ("user", "question 50")
+    assert texts(call)[-1] == ("assistant", "answer 249")
 
 
 def test_items_can_be_deleted_and_unknown_ones_are_told() -> None:

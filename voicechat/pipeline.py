@@ -26,7 +26,7 @@ from voicechat.commands import (
     UpdateSettings,
 )
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role
+from voicechat.conversation import Item, Role, SessionSettings
 from voicechat.errors import AdapterError, BadMessage, VoicechatError
 from voicechat.events import (
     InputCommitted,
@@ -115,7 +115,7 @@ class Pipeline:
                 self._spawn(self._listen())
                 self._spawn(self._watch())
                 if self._settings.agent.greeting:
-                    self._start(self._fixed(self._settings.agent.greeting))
+                    self._start(self._fixed(self._settings.agent.greeting), session.settings)
                 reason = await self._ending
                 for task in self._tasks:
                     task.cancel()
@@ -234,11 +234,10 @@ class Pipeline:
         if request.speaks is not None:
             settings = replace(settings, speaks=request.speaks)
         history = list(session.history)
-        self._start(lambda: self._agent.reply(history, settings), timeline, request)
+        self._start(lambda: self._agent.reply(history, settings), settings, timeline)
 
-    def _start(self, words: Words, timeline: Timeline | None = None, request: CreateReply | None = None) -> None:
+    def _start(self, words: Words, settings: SessionSettings, timeline: Timeline | None = None) -> None:
         session = self._session
-        speaks = session.settings.speaks if request is None or request.speaks is None else request.speaks
         session.turn += 1
         session.floor.think()
         self._reply = Reply(
@@ -246,7 +245,7 @@ class Pipeline:
             self._peer,
             words,
             self._speaker,
-            settings=replace(session.settings, speaks=speaks),
+            settings=settings,
             fallback=self._settings.agent.fallback,
             timeline=timeline,
         )
@@ -335,11 +334,10 @@ class Pipeline:
 
     def _truncate(self, command: TruncateItem) -> None:
         item = self._session.history[self._session.place(command.item)]
-        if item.role is not Role.ASSISTANT:
-            raise BadMessage("invalid_value", f"{item.id} is not an assistant's item", param="item_id")
         if self._reply is not None and self._reply.item.id == item.id:
             self._hush()
-        heard = self._heard.get(item.id, Heard()).until(command.end)
-        self._heard[item.id] = heard
+        if not item.spoken or item.id not in self._heard:
+            raise BadMessage("invalid_value", f"{item.id} is not a recent spoken answer", param="item_id")
+        heard = self._heard[item.id] = self._heard[item.id].until(command.end)
         changed = self._session.change(item.id, text=heard.text) or item
         self._session.emit(ItemTruncated(changed, command.end))

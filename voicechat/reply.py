@@ -86,9 +86,8 @@ class Reply:
     def begin(self) -> None:
         """Enters the history and tells of it; `run` comes after."""
         session = self._session
-        previous = session.last_id()
+        previous = session.append(self.item)
         session.reply = self.id
-        session.history.append(self.item)
         session.emit(ReplyStarted(self.id, self.turn, self.item, previous, self._settings.speaks))
 
     async def run(self) -> None:

@@ -46,9 +46,6 @@ class Session:
             param, event_id = error.param, error.event_id or event_id
         self.emit(Failed(error.code, error.message, param, event_id))
 
-    def observe(self, observer: Observer) -> None:
-        self._observers.append(observer)
-
     def tell_state(self) -> None:
         """Emits StateChanged when the floor has moved since the last time."""
         if self.floor.state is not self._told:
@@ -69,8 +66,17 @@ class Session:
             place = 0 if after == "root" else self.place(after) + 1
         self.history.insert(place, item)
         self.emit(ItemAdded(item, self.previous(item.id)))
-        if len(self.history) > HISTORY_ITEMS:
-            del self.history[0]
+        self._forget()
+
+    def append(self, item: Item) -> str | None:
+        """Put an item of our own at the end, untold; the id of the one before it."""
+        previous = self.last_id()
+        self.history.append(item)
+        self._forget()
+        return previous
+
+    def _forget(self) -> None:
+        del self.history[:-HISTORY_ITEMS]
 
     def change(
         self, id: str, *, text: str | None = None, status: ItemStatus | None = None
