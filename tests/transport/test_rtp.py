@@ -140,6 +140,14 @@ def test_waiting_follows_how_late_packets_come_and_shrinks_back() -> None:
     assert buffer.depth == LEAST
 
 
+def test_copies_do_not_make_it_wait() -> None:
+    buffer = Reorder()
+    for number in range(40):
+        list(buffer.push(Sent(number)))
+        list(buffer.push(Sent(max(0, number - 5))))
+    assert buffer.depth == LEAST
+
+
 def test_waiting_has_a_limit() -> None:
     buffer = Reorder()
     for number in (0, *range(2, 40), 1):
