@@ -2,12 +2,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicechat.sentences import LONGEST, Clauses, speakable
+from voicechat.markup import BlockEnd, Plain
+from voicechat.sentences import LONGEST, Clauses, Phrase
 
 
 def clauses(*deltas: str) -> list[str]:
     cutter = Clauses()
     return [clause for delta in deltas for clause in cutter.push(delta)] + cutter.finish()
+
+
+def speakable(text: str) -> str:
+    """The whole text as one clause."""
+    plain, phrase = Plain(), Phrase()
+    for part in [*plain.push(text), *plain.finish()]:
+        if isinstance(part, BlockEnd):
+            phrase.end_block()
+        else:
+            phrase.add(part)
+    return phrase.text if phrase.spoken else ""
 
 
 @pytest.mark.parametrize(

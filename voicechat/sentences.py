@@ -1,6 +1,5 @@
 """A chat model's tokens → clauses to synthesize: the first one short, so that the voice begins early."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from voicechat.markup import BlockEnd, Plain, Stop, Word
@@ -103,20 +102,3 @@ class Phrase:
         """A heading or list item gets the full stop that it lacks: voices pause there."""
         if self._open:
             self.add(Word(".", Stop.FULL, glued=True))
-
-
-def speakable(text: str) -> str:
-    """The whole text as it would be spoken."""
-    phrase = Phrase()
-    for part in _parts(text):
-        if isinstance(part, BlockEnd):
-            phrase.end_block()
-        else:
-            phrase.add(part)
-    return phrase.text if phrase.spoken else ""
-
-
-def _parts(text: str) -> Iterator[Word | BlockEnd]:
-    plain = Plain()
-    yield from plain.push(text)
-    yield from plain.finish()

@@ -32,7 +32,7 @@ async def server(config: Path | None) -> AsyncIterator[tuple[str, str]]:
     try:
         yield await _ready(process)
     finally:
-        await _stop(process)
+        await stop(process)
 
 
 async def _ready(process: asyncio.subprocess.Process) -> tuple[str, str]:
@@ -48,7 +48,8 @@ async def _ready(process: asyncio.subprocess.Process) -> tuple[str, str]:
     return url.group(), line
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Asks it to end, and ends it when it does not."""
     if process.returncode is not None:
         return
     process.terminate()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from voicechat import spawn
 from voicechat.config import Settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -20,7 +21,6 @@ PEERS: Final = ROOT / "bench" / "peers"
 VENVS: Final = ROOT / ".venv-bench"
 
 START_SECONDS: Final = 90.0
-STOP_SECONDS: Final = 5.0
 
 SERVER_CPU, CALLERS_CPU = 0, 1
 
@@ -136,14 +136,7 @@ async def running(system: System, log: Path) -> AsyncIterator[Server]:
         drain = asyncio.create_task(process.stdout.read())
         yield Server(system, url, process.pid)
     finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await spawn.stop(process)
         if drain is not None:
             await drain
 
