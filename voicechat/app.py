@@ -25,7 +25,7 @@ from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
 from voicechat.models import ModelManager
 from voicechat.pipeline import Pipeline, Recogniser
-from voicechat.protocols import Agent, AsrEngine, Peer, TtsEngine, VadEngine
+from voicechat.protocols import Agent, AsrEngine, Lane, Peer, TtsEngine, VadEngine
 from voicechat.reply import Speaker
 from voicechat.session import Session
 
@@ -65,9 +65,12 @@ def _module(kind: str, name: str) -> ModuleType:
 
 
 class House:
-    """All that lives as long as the server: engines, lanes, metrics, and the sessions that run."""
+    """All that lives as long as the server: engines, lanes, metrics, and the sessions that run.
 
-    def __init__(self, settings: Settings) -> None:
+    `lanes` makes a lane of a name and a deadline in seconds.
+    """
+
+    def __init__(self, settings: Settings, lanes: Callable[[str, float], Lane] = ThreadLane) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.asr: ModelManager[AsrEngine] = ModelManager()
@@ -75,7 +78,8 @@ class House:
         self.agent: Agent
         self._fast: VadEngine
         self._slow: VadEngine
-        self._lanes: list[ThreadLane] = []
+        self._make_lane = lanes
+        self._lanes: list[Lane] = []
         self._running: dict[str, Pipeline] = {}
         self._places = settings.server.max_sessions
         self._log = structlog.get_logger()
@@ -159,8 +163,8 @@ class House:
             for lane in self._lanes:
                 group.create_task(lane.close())
 
-    def _lane(self, name: str, deadline: float) -> ThreadLane:
-        lane = ThreadLane(name, deadline)
+    def _lane(self, name: str, deadline: float) -> Lane:
+        lane = self._make_lane(name, deadline)
         self._lanes.append(lane)
         return lane
 
