@@ -111,6 +111,11 @@ class _ScriptedStream:
         self._seconds += frame.seconds
         return None
 
+    def peek(self) -> Transcript | None:
+        """The text that is next now; what is scripted to fail gives nothing away."""
+        text = self._engine.texts[0]
+        return None if text == "!" else Transcript(text, 0.9)
+
     def finish(self) -> Transcript:
         self._engine.heard.append(round(self._seconds, 2))
         text = self._engine.texts.pop(0)
@@ -204,6 +209,10 @@ class FakePeer:
     def hangs_up(self) -> None:
         self._script.put_nowait(None)
 
+    @property
+    def levels(self) -> Sequence[tuple[float, float]]:
+        return self._playout.levels
+
     async def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         size = round(LISTEN_RATE * FRAME_SECONDS)
         while (entry := await self._next()) is not None:
@@ -241,6 +250,9 @@ class FakePeer:
 
     def resume(self) -> None:
         self._playout.resume()
+
+    def duck(self, decibels: float) -> None:
+        self._playout.duck(decibels)
 
     def cut(self, turn: int) -> Heard:
         return self._playout.cut(turn)

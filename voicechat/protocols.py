@@ -50,6 +50,12 @@ class Peer(Protocol):
         """Seconds of the caller's sound that were lost because the session did not keep up."""
         ...
 
+    @property
+    def levels(self) -> Sequence[tuple[float, float]]:
+        """How loud our own frames of the last 1.5 s were, oldest first: when each of these 20 ms began to play, on the
+        loop's clock, and its level in dB below full scale as `audio.level` gives it. Silence has no entry."""
+        ...
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         """The caller's sound as 20 ms frames at 16 kHz and their commands, in order; ends when they hang up.
 
@@ -70,11 +76,15 @@ class Peer(Protocol):
         ...
 
     def pause(self) -> None:
-        """Silence from the next packet on; nothing is lost."""
+        """Silence from the next packet on, without a click; nothing is lost."""
         ...
 
     def resume(self) -> None:
-        """Go on at the sample where it paused."""
+        """Go on at the sample where it paused, and as loud as ever."""
+        ...
+
+    def duck(self, decibels: float) -> None:
+        """Go on softer by so many decibels, until `resume` or the next turn; what is ducked is heard."""
         ...
 
     def cut(self, turn: int) -> Heard:
@@ -109,6 +119,14 @@ class AsrStream(Protocol):
 
     def accept(self, frame: AudioFrame) -> str | None:
         """Hear more, at the engine's pace; returns what is understood so far when that has changed."""
+        ...
+
+    def peek(self) -> Transcript | None:
+        """What `finish` would say if nothing more came; None: that cannot be had cheaply.
+
+        The utterance may go on, and ends in the same words as without a peek. If only quiet comes, `finish` uses the
+        peek's work again. Takes no longer than `finish`. Raises EngineFailed.
+        """
         ...
 
     def finish(self) -> Transcript:

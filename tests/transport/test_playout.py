@@ -72,10 +72,13 @@ async def test_pause_is_silence_and_loses_nothing() -> None:
     await playout.put(chunk(3, text="la"))
     take(playout, 1)
     playout.pause()
-    assert take(playout, 5) == [None] * 5
+    fading, *gap = take(playout, 5)
+    assert fading is not None and gap == [None] * 4
     assert said(playout.heard()) == ("la", 0.02)
     playout.resume()
-    assert all(frame is not None for frame in take(playout, 2))
+    leading, *rest = take(playout, 3)
+    assert leading is not None
+    assert all(frame is not None and (frame == 5000).all() for frame in rest)
     assert said(playout.heard()) == ("la", 0.06)
 
 
@@ -107,7 +110,8 @@ async def test_cut_says_what_was_heard_and_forgets_the_rest() -> None:
     await playout.put(chunk(2.5, text="two"))
     take(playout, 3)
     assert said(playout.cut(2)) == ("one two", 0.06)
-    assert playout.take() is None
+    tail, silence = take(playout, 2)
+    assert tail is not None and silence is None
     assert said(playout.heard()) == ("", 0.0)
     await playout.put(chunk(1, turn=2, text="new", value=7))
     frame = playout.take()
@@ -252,37 +256,65 @@ def test_audible_of_a_turn_that_is_cut_is_cancelled() -> None:
     run(main())
 
 
-def test_a_lead_counts_frames_as_heard_only_when_they_are_played() -> None:
+def test_a_far_end_that_buffers_has_heard_a_frame_when_it_has_played_it() -> None:
     async def main() -> None:
-        playout = Playout(RATE, ahead=1.0, lead=0.2)
+        playout = Playout(RATE, ahead=1.0, buffers=True)
         await playout.put(chunk(2, text="one"))
-        take(playout, 2)
+        await playout.put(chunk(2, text="two"))
+        take(playout, 4)
         assert said(playout.heard()) == ("", 0.0)
-        await asyncio.sleep(0.25)
+        assert playout.lead == pytest.approx(0.08)
+        await asyncio.sleep(0.05)
         assert said(playout.heard()) == ("one", 0.04)
-
-    run(main())
-
-
-def test_cut_does_not_count_what_a_lead_still_holds() -> None:
-    async def main() -> None:
-        playout = Playout(RATE, ahead=1.0, lead=0.2)
-        await playout.put(chunk(2, text="one"))
-        take(playout, 1)
-        await asyncio.sleep(0.19)
-        take(playout, 1)
         await asyncio.sleep(0.02)
-        assert said(playout.cut(2)) == ("one", 0.02)
+        assert said(playout.heard()) == ("one two", 0.06)
 
     run(main())
 
 
-def test_drain_with_a_lead_waits_until_the_sound_is_played() -> None:
+def test_cut_does_not_count_what_the_far_end_still_holds() -> None:
     async def main() -> None:
-        playout = Playout(RATE, ahead=1.0, lead=0.2)
-        await playout.put(chunk(2, text="one"))
-        take(playout, 2)
-        assert said(await playout.drain(1)) == ("one", 0.04)
-        assert asyncio.get_running_loop().time() == pytest.approx(0.2)
+        playout = Playout(RATE, ahead=1.0, buffers=True)
+        await playout.put(chunk(10, text="one"))
+        take(playout, 8)
+        await asyncio.sleep(0.11)
+        assert said(playout.cut(2)) == ("one", 0.1)
+        assert playout.lead == 0.0
 
     run(main())
+
+
+def test_a_far_end_that_ran_dry_plays_on_when_more_comes() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=1.0, buffers=True)
+        await playout.put(chunk(4, text="one"))
+        take(playout, 2)
+        await asyncio.sleep(1.0)
+        take(playout, 2)
+        await asyncio.sleep(0.03)
+        assert said(playout.heard()) == ("one", 0.06)
+
+    run(main())
+
+
+def test_drain_waits_until_a_far_end_that_buffers_has_played_all() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=1.0, buffers=True)
+        await playout.put(chunk(9, text="one"))
+        take(playout, 9)
+        assert said(await playout.drain(1)) == ("one", 0.18)
+        assert asyncio.get_running_loop().time() == pytest.approx(0.18)
+
+    run(main())
+
+
+async def test_a_far_end_that_buffers_gets_the_same_samples_with_a_pause_or_without() -> None:
+    playout = Playout(RATE, ahead=1.0, buffers=True)
+    await playout.put(chunk(3))
+    take(playout, 1)
+    playout.pause()
+    assert take(playout, 2) == [None, None]
+    playout.resume()
+    assert all(frame is not None and (frame == 5000).all() for frame in take(playout, 2))
+    playout.cut(2)
+    assert playout.take() is None

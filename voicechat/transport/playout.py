@@ -1,40 +1,66 @@
 """The speaker's side of one call: a short bounded buffer of 20 ms frames that knows what has been heard."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples
+from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples, level
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.transport.ramps import RAMP_SECONDS, beginning, ending, sloped
+
+LEVELS_SECONDS: Final = 1.5
+"""How long the loudness of what was sent is remembered: an echo comes back sooner."""
+
+_FAINTEST: Final = 1e-5
+_ROUNDING: Final = 1e-6
+"""Seconds by which sums of frames may be off."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
     samples: Samples
     text: str
+    level: float
 
 
 class Playout:
     """Sound waiting for one speaker, at the wire's rate.
 
-    The transport takes a frame every 20 ms. A frame counts as heard `lead` seconds after it was taken: that is how far
-    ahead of real time the transport runs. On the loop; no method blocks it.
+    The transport takes a frame every 20 ms, which counts as heard at once. Where the far end `buffers`, the transport
+    may take frames sooner than that, and they count as heard when a far end that plays one after the other has played
+    them.
+
+    A pause is a gap between two frames, and nothing of the answer is changed or lost: what fades at the gap's edges
+    are copies of the sound, played within the gap. They count neither as words heard nor as seconds. A far end that
+    buffers gets no copies: for it a pause is only sound that comes later, and mostly in time.
+
+    On the loop; no method blocks it.
     """
 
-    def __init__(self, rate: int, *, ahead: float, lead: float = 0.0) -> None:
+    def __init__(self, rate: int, *, ahead: float, buffers: bool = False) -> None:
         self.rate = rate
         self.turn = 0
         self.paused = False
         self._ahead = ahead
-        self._lead = lead
+        self._buffers = buffers
+        self._ramp = round(rate * RAMP_SECONDS)
         self._framer = Framer(round(rate * FRAME_SECONDS))
         self._resampler: Resampler | None = None
         self._waiting: deque[_Frame] = deque()
         self._words = ""  # they begin in the next frame
-        self._taken: deque[tuple[float, str]] = deque()  # of this turn: when, and which words began
+        self._last: Samples | None = None  # of this turn's frames that were taken
+        self._sounding = False  # the frame taken last ended at the sound's own loudness
+        self._broken = False  # the pause has silenced the sound
+        self._tail: Samples | None = None  # what is left to say of a turn that was cut
+        self._gain = self._wanted = 1.0
+        self._levels: deque[tuple[float, float]] = deque()
+        self._played = 0.0  # on the loop's clock: when the far end will have played all that was taken
+        self._taken: deque[tuple[float, str]] = deque()  # of this turn: when heard, and which words began
         self._heard_frames = 0
         self._marks: list[tuple[float, str]] = []
         self._first: float | None = None
@@ -59,18 +85,65 @@ class Playout:
         """Seconds of sound that have not been taken."""
         return len(self._waiting) * FRAME_SECONDS
 
+    @property
+    def lead(self) -> float:
+        """Seconds of sound that were taken and have not been played: what a far end that buffers holds."""
+        return max(0.0, self._played - asyncio.get_running_loop().time()) if self._buffers else 0.0
+
+    @property
+    def levels(self) -> tuple[tuple[float, float], ...]:
+        """How loud the frames of the last 1.5 s were, oldest first: when each began to play, on the loop's clock, and
+        its level in dB below full scale. Silence has no entry."""
+        oldest = asyncio.get_running_loop().time() - LEVELS_SECONDS
+        while self._levels and self._levels[0][0] < oldest:
+            self._levels.popleft()
+        return tuple(self._levels)
+
     def take(self) -> Samples | None:
         """The next 20 ms, or None for silence: paused, or nothing to say."""
-        if self.paused or not self._waiting:
-            return None
-        frame = self._waiting.popleft()
         now = asyncio.get_running_loop().time()
+        if self._tail is not None:
+            tail, self._tail = self._tail, None
+            return self._between(tail, now)
+        if self.paused or not self._waiting:
+            return self._fall_silent(now)
+        if self._broken and self._last is not None:
+            self._broken, self._sounding, self._gain = False, True, self._wanted
+            return self._between(beginning(self._last, self._ramp, self._gain), now)
+        return self._say(self._waiting.popleft(), now)
+
+    def _say(self, frame: _Frame, now: float) -> Samples:
+        """The frame is played: it will have been heard."""
         if self._first is None:
             self._first = now
-        self._taken.append((now, frame.text))
+        begins = max(now, self._played) if self._buffers else now
+        self._played = begins + FRAME_SECONDS
+        self._taken.append((self._played if self._buffers else now, frame.text))
         self._settle(now)
         self._changed.set()
-        return frame.samples
+        before, self._gain = self._gain if self._sounding else self._wanted, self._wanted
+        self._last, self._sounding = frame.samples, True
+        self._remember(begins, frame.level + 20.0 * math.log10(max(_FAINTEST, (before + self._gain) / 2)))
+        return frame.samples if before == self._gain == 1.0 else sloped(frame.samples, before, self._gain)
+
+    def _fall_silent(self, now: float) -> Samples | None:
+        """Silence from here on, softly where there was sound and more would have come."""
+        cut_short = self._sounding and bool(self._waiting) and not self._buffers
+        self._sounding = False
+        if not cut_short:
+            return None
+        self._broken = True
+        return self._between(ending(self._waiting[0].samples, self._ramp, self._gain), now)
+
+    def _between(self, samples: Samples, now: float) -> Samples:
+        """A frame of a gap: it is sound, but none of the answer's."""
+        self._remember(now, level(samples))
+        return samples
+
+    def _remember(self, begins: float, loudness: float) -> None:
+        self._levels.append((begins, loudness))
+        if len(self._levels) > LEVELS_SECONDS / FRAME_SECONDS:
+            self._levels.popleft()
 
     async def audible(self, turn: int) -> float:
         """Waits for the turn's first frame to leave; the loop's time of it.
@@ -92,8 +165,8 @@ class Playout:
             if rest is not None:
                 self._append(rest)
             await self._until(lambda: self.turn != turn or not self._waiting)
-            if self._taken and self._lead:
-                await asyncio.sleep(max(0.0, self._taken[-1][0] + self._lead - asyncio.get_running_loop().time()))
+            if self.turn == turn and self.lead > 0:
+                await asyncio.sleep(self.lead)
         return self.heard() if self.turn == turn else Heard()
 
     def heard(self) -> Heard:
@@ -103,17 +176,34 @@ class Playout:
         return Heard(text, self._heard_frames * FRAME_SECONDS, tuple(self._marks))
 
     def pause(self) -> None:
+        """The next frame falls silent in its first 5 ms, those after it are silence."""
         self.paused = True
 
     def resume(self) -> None:
+        """One more frame of the gap leads in with its last 5 ms, then the answer goes on at the sample where it
+        paused; also at its full loudness, if it was ducked."""
         self.paused = False
+        self._wanted = 1.0
+
+    def duck(self, decibels: float) -> None:
+        """Go on softer by so many decibels, until `resume` or the next turn. The next 20 ms lead to it."""
+        self.paused = False
+        self._wanted = min(1.0, 10.0 ** (-decibels / 20.0))
 
     def cut(self, turn: int) -> Heard:
-        """Forget all sound of turns older than `turn`; what was heard of the newest of them."""
+        """Forget all sound of turns older than `turn`; what was heard of the newest of them.
+
+        Sound that was playing falls silent in the first 5 ms of the next frame.
+        """
         heard = self.heard()
         if turn > self.turn:
+            if self._sounding and self._waiting and not self._buffers:
+                self._tail = ending(self._waiting[0].samples, self._ramp, self._gain)
             self.turn = turn
-            self.paused = False
+            self.paused = self._sounding = self._broken = False
+            self._last = None
+            self._gain = self._wanted = 1.0
+            self._played = 0.0
             self._waiting.clear()
             self._framer.clear()
             self._resampler = None
@@ -134,11 +224,11 @@ class Playout:
             self._append(frame)
 
     def _append(self, samples: Samples) -> None:
-        self._waiting.append(_Frame(samples, self._words))
+        self._waiting.append(_Frame(samples, self._words, level(samples)))
         self._words = ""
 
     def _settle(self, now: float) -> None:
-        while self._taken and self._taken[0][0] + self._lead <= now:
+        while self._taken and self._taken[0][0] <= now + _ROUNDING:
             _, words = self._taken.popleft()
             if words:
                 self._marks.append((self._heard_frames * FRAME_SECONDS, words))

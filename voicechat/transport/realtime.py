@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -56,13 +56,16 @@ class RealtimePeer:
         self._metronome = metronome
         self._lead = max(FRAME_SECONDS, settings.playout.websocket_lead)
         self._microphone = Microphone(RATE, capacity=BACKLOG)
-        self._playout = Playout(RATE, ahead=settings.playout.ahead, lead=settings.playout.websocket_lead)
+        self._playout = Playout(RATE, ahead=settings.playout.ahead, buffers=True)
         self._outbox = Outbox()
-        self._sent_until = 0.0  # on the loop's clock: when the client will have played what it was sent
 
     @property
     def dropped(self) -> float:
         return self._microphone.dropped
+
+    @property
+    def levels(self) -> Sequence[tuple[float, float]]:
+        return self._playout.levels
 
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self._microphone.incoming()
@@ -82,10 +85,12 @@ class RealtimePeer:
     def resume(self) -> None:
         self._playout.resume()
 
+    def duck(self, decibels: float) -> None:
+        self._playout.duck(decibels)
+
     def cut(self, turn: int) -> Heard:
         heard = self._playout.cut(turn)
         self._outbox.cut(turn)
-        self._sent_until = 0.0
         return heard
 
     def notify(self, event: Event) -> None:
@@ -149,20 +154,17 @@ class RealtimePeer:
                 await asyncio.sleep(0)  # a message may bring seconds of sound
 
     async def _pace(self) -> None:
-        loop = asyncio.get_running_loop()
         async with aclosing(self._metronome.ticks()) as ticks:
             async for _ in ticks:
                 if len(self._outbox) < PLENTY:
-                    self._speak(loop.time())
+                    self._speak()
 
-    def _speak(self, now: float) -> None:
+    def _speak(self) -> None:
         """Sends what is due: the first frames of an answer at once, then one a tick."""
-        self._sent_until = max(self._sent_until, now)
-        while self._sent_until - now < self._lead - FRAME_SECONDS / 2:
+        while self._playout.lead < self._lead - FRAME_SECONDS / 2:
             samples = self._playout.take()
             if samples is None:
                 return
-            self._sent_until += FRAME_SECONDS
             message = self._wire.audio(self._playout.turn, samples)
             if message is not None:
                 self._send(message, self._playout.turn)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
@@ -67,6 +67,10 @@ class WebrtcPeer:
     def dropped(self) -> float:
         return self.microphone.dropped
 
+    @property
+    def levels(self) -> Sequence[tuple[float, float]]:
+        return self.playout.levels
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self.microphone.incoming()
 
@@ -84,6 +88,9 @@ class WebrtcPeer:
 
     def resume(self) -> None:
         self.playout.resume()
+
+    def duck(self, decibels: float) -> None:
+        self.playout.duck(decibels)
 
     def cut(self, turn: int) -> Heard:
         return self.playout.cut(turn)
