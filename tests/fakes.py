@@ -213,6 +213,10 @@ class FakePeer:
     def levels(self) -> Sequence[tuple[float, float]]:
         return self._playout.levels
 
+    @property
+    def left(self) -> float:
+        return self._playout.waiting + self._playout.lead
+
     async def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         size = round(LISTEN_RATE * FRAME_SECONDS)
         while (entry := await self._next()) is not None:

@@ -56,6 +56,11 @@ class Peer(Protocol):
         loop's clock, and its level in dB below full scale as `audio.level` gives it. Silence has no entry."""
         ...
 
+    @property
+    def left(self) -> float:
+        """Seconds of queued sound that have not been heard yet."""
+        ...
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         """The caller's sound as 20 ms frames at 16 kHz and their commands, in order; ends when they hang up.
 
@@ -112,6 +117,59 @@ class VadEngine(Protocol):
     """Makes detectors; shared by all callers."""
 
     def open(self) -> VadStream: ...
+
+
+class SpotterStream(Protocol):
+    """Listens to one voice over an answer: is it an interruption, or a mere "mhm"? On the loop; nothing here waits."""
+
+    def hear(self, frame: AudioFrame) -> None:
+        """The next 20 ms at 16 kHz, from a little before the voice began."""
+        ...
+
+    @property
+    def back_channel(self) -> float | None:
+        """How likely all that was said so far is the beginning of a back-channel or a whole one, 0 to 1.
+
+        None: it does not know, or not yet.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it used; safe at any time, and twice."""
+        ...
+
+
+class Spotter(Protocol):
+    """Knows back-channels by their sound; shared by all callers."""
+
+    name: str
+
+    def open(self) -> SpotterStream:
+        """Never waits."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Patience(Protocol):
+    """Knows how long one caller's silence must last to end their turn. On the loop; nothing here waits."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds of quiet that end the present turn."""
+        ...
+
+    def hear(self, frame: AudioFrame, voiced: bool, probability: float) -> None:
+        """Every frame of the session, and what the two stages of voice detection say of it."""
+        ...
+
+    def read(self, text: str) -> None:
+        """What is understood of the present utterance so far."""
+        ...
+
+    def asked(self, question: bool) -> None:
+        """An answer is over: whether it ended in a question."""
+        ...
 
 
 class AsrStream(Protocol):

@@ -67,6 +67,10 @@ class RealtimePeer:
     def levels(self) -> Sequence[tuple[float, float]]:
         return self._playout.levels
 
+    @property
+    def left(self) -> float:
+        return self._playout.waiting + self._playout.lead
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self._microphone.incoming()
 

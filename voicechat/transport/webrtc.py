@@ -71,6 +71,10 @@ class WebrtcPeer:
     def levels(self) -> Sequence[tuple[float, float]]:
         return self.playout.levels
 
+    @property
+    def left(self) -> float:
+        return self.playout.waiting + self.playout.lead
+
     def incoming(self) -> AsyncGenerator[AudioFrame | Command]:
         return self.microphone.incoming()
 
