@@ -1,7 +1,7 @@
 """The decoders that hear one utterance side by side: open speech, the expected phrases, and bare phones."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -61,6 +61,7 @@ class Ears:
             files: dict[str, Value] = {"lm": str(model("en-us.lm.bin")), "dict": str(model("cmudict-en-us.dict"))}
             self._speech = Decoder({**(_BESIDE if grammar.text else _OPEN), **files})
             self._narrow = narrow.result()
+        self._grammar = grammar
         self._pronunciations = grammar.pronunciations()
         self._hiss = Hiss(np.zeros(0, np.int16))
 
@@ -89,10 +90,17 @@ class Ears:
         """A phrase with the probability that it was said; or else what the open language model understood."""
         for decoder in self._all:
             decoder.end()
+        return self._weigh()
+
+    def peek(self) -> Transcript:
+        """What `end` would say, but for the last 0.1 s, which the decoders keep until they hear more; ends nothing."""
+        return self._weigh(whole=self._grammar.is_whole)
+
+    def _weigh(self, whole: Callable[[str], bool] = bool) -> Transcript:
         if self._narrow:
             hearing = Hearing(*(decoder.hypothesis() for decoder in (*self._narrow, self._speech)))
             said = probability(hearing, self._pronunciations)
-            if said >= ACCEPTED:
+            if said >= ACCEPTED and whole(hearing.phrase.text):
                 return Transcript(hearing.phrase.text, said)
         text = self._speech.text()
         return Transcript(text, OPEN_CONFIDENCE if text else 0.0)

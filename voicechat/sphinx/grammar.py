@@ -12,11 +12,17 @@ class Grammar:
     """`text` in JSGF, "" without phrases; `dictionary` has the lines that pronounce its words.
 
     `unknown` maps each phrase that was left out to those of its words that nobody knows how to pronounce.
+    `sentences` are the phrases that are in it, as plain words.
     """
 
     text: str
     dictionary: str
     unknown: Mapping[str, tuple[str, ...]]
+    sentences: frozenset[str] = frozenset()
+
+    def is_whole(self, text: str) -> bool:
+        """Whether the text is one of the phrases, and not only how one begins."""
+        return text in self.sentences or core(text) in self.sentences
 
     def pronunciations(self) -> dict[str, tuple[str, ...]]:
         """The phones of each line's `word` or `word(2)`."""
@@ -49,7 +55,7 @@ def build(phrases: Sequence[str], dictionary: Path) -> Grammar:
         return Grammar("", "", unknown)
     used = sorted(set(" ".join((*sentences, *extras)).split()))
     lines = "".join(f"{line}\n" for word in used for line in known[word])
-    return Grammar(_jsgf(sentences), lines, unknown)
+    return Grammar(_jsgf(sentences), lines, unknown, frozenset(sentences))
 
 
 def _jsgf(sentences: Sequence[str]) -> str:

@@ -29,6 +29,10 @@ STEP: Final = 3 * LISTEN_RATE // 10
 """Samples decoded in one call, so that other callers get their turn."""
 
 
+LATE: Final = LISTEN_RATE // 2
+"""Samples that wait when ears cannot keep up; to decode them takes too long for a peek."""
+
+
 def load(settings: Settings, phrases: Sequence[str]) -> "SphinxEngine":
     """Loads the first decoders. Blocking for half a second. Raises AdapterUnavailable or EngineFailed."""
     built = grammar.build(phrases, model("cmudict-en-us.dict"))
@@ -66,6 +70,14 @@ class SphinxStream:
         if self._ears is None and not (len(self._waiting) >= SETTLE and self._start(self._pool.take())):
             return None
         return self._news(self._step())
+
+    def peek(self) -> Transcript | None:
+        """As `finish`, if ears have kept up with the sound."""
+        if self._ears is None or len(self._waiting) > LATE:
+            return None
+        while len(self._waiting):
+            self._step()
+        return self._ears.peek()
 
     def finish(self) -> Transcript:
         """A phrase, with the probability that it was said as its confidence; or else any words, with 0.5."""
