@@ -124,7 +124,8 @@ class Hearing:
                 if session.reply is not None:
                     session.emit(ReplyResumed(session.reply))
             case Act.CUT:
-                self._peer.pause()  # at once; the cut itself follows the news of it
+                if session.reply is not None:
+                    self._peer.pause()  # at once; the cut itself follows the news of it
             case Act.BEGIN:
                 utterance = self._utterance or self._open(session.floor.speech)  # push-to-talk may have been before
                 session.emit(SpeechStarted(utterance.item, max(0.0, session.floor.clock - utterance.seconds)))

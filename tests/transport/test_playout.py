@@ -152,6 +152,16 @@ async def test_cut_ends_a_pause() -> None:
     assert playout.take() is not None
 
 
+async def test_a_turn_that_is_paused_before_its_first_sound_begins_when_it_is_resumed() -> None:
+    playout = Playout(RATE, ahead=1.0)
+    playout.pause()
+    await playout.put(chunk(2, turn=1))
+    assert take(playout, 2) == [None, None]
+    playout.resume()
+    first = playout.take()
+    assert first is not None and (first == 5000).all()
+
+
 def test_cut_frees_who_waits_to_put_and_to_drain() -> None:
     async def main() -> None:
         playout = Playout(RATE, ahead=0.1)
@@ -318,3 +328,47 @@ async def test_a_far_end_that_buffers_gets_the_same_samples_with_a_pause_or_with
     assert all(frame is not None and (frame == 5000).all() for frame in take(playout, 2))
     playout.cut(2)
     assert playout.take() is None
+
+
+def test_levels_say_when_each_frame_played_and_how_loud_it_was() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=10.0)
+        await playout.put(chunk(1, value=3277))
+        await playout.put(chunk(200, value=32767))
+        assert playout.levels == ()
+        for _ in range(3):
+            playout.take()
+            await asyncio.sleep(0.02)
+        playout.duck(20.0)
+        take(playout, 2)
+        times, levels = zip(*playout.levels, strict=True)
+        assert times == pytest.approx((0.0, 0.02, 0.04, 0.06, 0.06))
+        assert levels == pytest.approx((-20.0, 0.0, 0.0, -5.2, -20.0), abs=0.1)
+
+    run(main())
+
+
+def test_levels_are_of_the_last_second_and_a_half() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=10.0)
+        await playout.put(chunk(200))
+        for _ in range(200):
+            playout.take()
+            await asyncio.sleep(0.02)
+        assert len(playout.levels) == pytest.approx(75, abs=1)
+        await asyncio.sleep(1.0)
+        assert len(playout.levels) == pytest.approx(25, abs=1)
+        await asyncio.sleep(1.0)
+        assert playout.levels == ()
+
+    run(main())
+
+
+def test_levels_for_a_far_end_that_buffers_have_the_time_at_which_it_plays() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=10.0, buffers=True)
+        await playout.put(chunk(5))
+        take(playout, 5)
+        assert [time for time, _ in playout.levels] == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])
+
+    run(main())

@@ -69,7 +69,9 @@ class Playout:
     async def put(self, chunk: SpeechChunk) -> None:
         """Queue sound; waits while `ahead` seconds are queued. Sound of an older turn is dropped."""
         if chunk.turn > self.turn:
+            paused = self.paused  # before the first sound of this turn: it begins when it is resumed
             self.cut(chunk.turn)
+            self.paused = paused
         if chunk.turn < self.turn:
             return
         if self._resampler is None or self._resampler.source != chunk.frame.rate:
