@@ -90,10 +90,16 @@ class InputDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptPartial(Event):
-    """What has been understood of the utterance so far; later ones may revise it."""
+    """What has been understood of the utterance so far: the two parts join to its text.
+
+    Later partials only add to `stable` and may change `tail`. `revised`: it is understood differently by now, and the
+    final text will say how.
+    """
 
     item: str
-    text: str
+    stable: str
+    tail: str = ""
+    revised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from voicechat.agreement import Agreement
 from voicechat.commands import (
     AddItem,
     CancelReply,
@@ -163,10 +164,11 @@ class Pipeline:
         """A new utterance, being recognised from its first frame on."""
         session = self._session
         item = session.new_id("item")
+        agreement = Agreement()
         utterance = Utterance(
             item,
             limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
-            partial=lambda text: session.emit(TranscriptPartial(item, text)),
+            partial=lambda text: session.emit(TranscriptPartial(item, *agreement.hear(text))),
         )
         self._spawn(self._understand(utterance))
         return utterance

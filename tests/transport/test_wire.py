@@ -50,8 +50,8 @@ LISTENED: list[Event] = [
     SessionStarted("sess_a", SessionSettings()),
     StateChanged(State.LISTENING),
     SpeechStarted("item_1", 0.48),
-    TranscriptPartial("item_1", "what time is"),
-    TranscriptPartial("item_1", "what time is it now"),
+    TranscriptPartial("item_1", "what", " time is"),
+    TranscriptPartial("item_1", "what time is", " it now"),
     SpeechStopped("item_1", 2.5),
     InputCommitted("item_1", None),
     ItemAdded(SPOKEN, None),
@@ -347,20 +347,20 @@ def test_errors_say_whose_fault_they_are(code: str, kind: str) -> None:
     assert say([Failed(code, "")])[0]["error"]["type"] == kind
 
 
-def understand(final: str, *guesses: str) -> list[dict[str, Any]]:
-    return say([*(TranscriptPartial("item_1", guess) for guess in guesses), TranscriptFinal("item_1", final, 1, 1, 1)])
+def understand(final: str, *stable: str) -> list[dict[str, Any]]:
+    return say([*(TranscriptPartial("item_1", text) for text in stable), TranscriptFinal("item_1", final, 1, 1, 1)])
 
 
 def test_transcript_deltas_are_never_taken_back() -> None:
-    guesses = ["the", "the cat", "the cat sat", "the cat sat on a", "the cat spat on a mat", "the cat sat on a mat or"]
-    messages = understand("the cat sat down", *guesses)
-    assert [message["delta"] for message in messages[:-1]] == ["the", " cat sat", " on a"]
-    assert messages[-1]["transcript"] == "the cat sat down"
+    messages = understand("the cat spat", "the", "the cat", "the cat", "the cat sat")
+    assert [message["delta"] for message in messages[:-1]] == ["the", " cat", " sat"]
+    assert (messages[-1]["transcript"], messages[-1]["revised"]) == ("the cat spat", True)
 
 
 def test_transcript_deltas_join_to_the_final_transcript_when_nothing_was_revised() -> None:
-    messages = understand("one two three four!", "one two three four", "one two three for five")
-    assert "".join(message["delta"] for message in messages[:-1]) == "one two three four!"
+    messages = understand("one two, three!", "one", "one two")
+    assert "".join(message["delta"] for message in messages[:-1]) == messages[-1]["transcript"] == "one two, three!"
+    assert "revised" not in messages[-1]
     assert [message.get("delta") for message in understand("one two.")] == ["one two.", None]
 
 
@@ -373,7 +373,7 @@ def test_caller_who_wants_no_transcripts_gets_none() -> None:
 def test_own_events_come_only_to_those_who_ask() -> None:
     own: list[Event] = [
         StateChanged(State.THINKING),
-        TranscriptPartial("item_5", "well"),
+        TranscriptPartial("item_5", "", "well"),
         TurnMeasured(1, 0.3, 0.5, 0.55, 0.6504),
         ReplyStarted("resp_1", 1, DRAFT, "item_1", speaks=True),
         ReplyPaused("resp_1"),
@@ -386,7 +386,15 @@ def test_own_events_come_only_to_those_who_ask() -> None:
     assert messages[0]["session"]["include"] == ["voicechat.state", "voicechat.latency", "voicechat.partials"]
     assert [{**message, "event_id": ""} for message in messages[1:4] + messages[-2:]] == [
         {"event_id": "", "type": "voicechat.state", "state": "thinking"},
-        {"event_id": "", "type": "voicechat.partial", "item_id": "item_5", "transcript": "well"},
+        {
+            "event_id": "",
+            "type": "voicechat.partial",
+            "item_id": "item_5",
+            "transcript": "well",
+            "stable": "",
+            "tail": "well",
+            "revised": False,
+        },
         {
             "event_id": "",
             "type": "voicechat.latency",

@@ -38,7 +38,7 @@ from voicechat.transport import session_object
 from voicechat.transport.answer import Answer, Message, write_item
 from voicechat.transport.messages import Messages
 from voicechat.transport.session_object import LATENCY, PARTIALS, STATE
-from voicechat.transport.settled import Settled
+from voicechat.transport.told import Told
 
 _TRANSCRIPTION: Final = "conversation.item.input_audio_transcription"
 
@@ -72,7 +72,7 @@ class RealtimeWire:
         self._settings = SessionSettings()
         self._asked: frozenset[str] = frozenset()  # events beyond the protocol that the client wants
         self._answer: Answer | None = None
-        self._settled = Settled()
+        self._told = Told()
         self._numbers = itertools.count(1)
 
     def decode(self, message: str) -> Command | AudioFrame | None:
@@ -131,21 +131,22 @@ class RealtimeWire:
         return {"type": kind, "session": session}
 
     def _tell_transcript(self, event: TranscriptPartial | TranscriptFinal | TranscriptFailed) -> list[Message]:
-        """Deltas cannot be taken back, so only settled words are sent; whoever wants the guesses asks for partials."""
+        """Deltas cannot be taken back, so only stable words are sent; whoever wants the guesses asks for partials."""
         where: Message = {"item_id": event.item, "content_index": 0}
         match event:
             case TranscriptPartial():
-                guess: Message = {"type": "voicechat.partial", "item_id": event.item, "transcript": event.text}
-                told = self._if_asked(PARTIALS, guess)
-                delta = self._settled.grow(event.item, event.text)
+                told = self._if_asked(PARTIALS, _guess(event))
+                delta = self._told.grow(event.item, event.stable)
             case TranscriptFinal():
                 usage = {"type": "duration", "seconds": event.seconds}
+                delta, revised = self._told.finish(event.item, event.text)
                 told = [{"type": f"{_TRANSCRIPTION}.completed", **where, "transcript": event.text, "usage": usage}]
-                delta = self._settled.finish(event.item, event.text)
+                if revised:  # beyond the protocol: the deltas do not join to this transcript
+                    told[0]["revised"] = True
             case TranscriptFailed():
                 error = {"type": "transcription_error", "code": event.code, "message": event.message, "param": None}
                 told = [{"type": f"{_TRANSCRIPTION}.failed", **where, "error": error}]
-                delta = self._settled.finish(event.item, "")
+                delta, _ = self._told.finish(event.item, "")
         if not self._settings.transcribes:
             return told if isinstance(event, TranscriptPartial) else []
         if delta:
@@ -222,6 +223,17 @@ def _tell_item(event: ItemAdded | ItemRetrieved | ItemDeleted | ItemTruncated) -
         case ItemTruncated():
             where: Message = {"item_id": event.item.id, "content_index": 0, "audio_end_ms": _ms(event.end)}
             return [{"type": f"{item}.truncated", **where}]
+
+
+def _guess(event: TranscriptPartial) -> Message:
+    return {
+        "type": "voicechat.partial",
+        "item_id": event.item,
+        "transcript": event.stable + event.tail,
+        "stable": event.stable,
+        "tail": event.tail,
+        "revised": event.revised,
+    }
 
 
 def _latency(event: TurnMeasured) -> Message:

@@ -51,7 +51,9 @@ export class Conversation {
     "session.created": () => this.send({ type: "session.update", session: SETTINGS }),
     "voicechat.state": ({ state }) => this.#heed(state),
     "voicechat.latency": (event) => showLatency(this.latency, event),
-    "voicechat.partial": ({ item_id, transcript }) => this.transcript.partial(item_id, "user", transcript),
+    "voicechat.partial": ({ item_id, tail }) => this.transcript.guess(item_id, "user", tail),
+    "conversation.item.input_audio_transcription.delta": ({ item_id, delta }) =>
+      this.transcript.caption(item_id, "user", delta),
     "conversation.item.input_audio_transcription.completed": ({ item_id, transcript }) =>
       this.transcript.finish(item_id, "user", transcript),
     "conversation.item.input_audio_transcription.failed": ({ item_id }) => this.transcript.drop(item_id),

@@ -21,10 +21,16 @@ export class Transcript {
     return this.#entries.get(id) ?? this.#add(id, role);
   }
 
-  /** What has been understood so far; a later text takes its place. */
-  partial(id, role, text) {
+  /** The next words that are understood for good; the guess after them is over. */
+  caption(id, role, words) {
     const entry = this.place(id, role);
-    if (entry.dataset.stage !== "final") this.#write(entry, text, "partial");
+    if (entry.dataset.stage !== "final") this.#write(entry, settledOf(entry) + words, "partial");
+  }
+
+  /** What may have been said after those words; a later guess takes its place. */
+  guess(id, role, words) {
+    const entry = this.place(id, role);
+    if (entry.dataset.stage !== "final") this.#write(entry, settledOf(entry), "partial", words);
   }
 
   /** The next words of an answer. */
@@ -66,7 +72,7 @@ export class Transcript {
     for (const [id, entry] of this.#entries) {
       if (!textOf(entry).textContent.trim()) this.drop(id);
       else if (entry.dataset.stage === "speaking") entry.dataset.stage = "interrupted";
-      else if (entry.dataset.stage === "partial") entry.dataset.stage = "final";
+      else if (entry.dataset.stage === "partial") this.#write(entry, textOf(entry).textContent, "final");
     }
     this.#entries.clear(); // the next call counts its items anew
   }
@@ -90,9 +96,12 @@ export class Transcript {
     this.#write(entry, textOf(entry).textContent + words, "speaking");
   }
 
-  #write(entry, text, stage) {
+  #write(entry, text, stage, guess = "") {
+    const soft = document.createElement("span");
+    soft.className = "guess";
+    soft.textContent = guess;
     this.#keepingEnd(() => {
-      textOf(entry).textContent = text;
+      textOf(entry).replaceChildren(text, ...(guess ? [soft] : []));
       entry.dataset.stage = stage;
     });
   }
@@ -108,4 +117,9 @@ export class Transcript {
 
 function textOf(entry) {
   return entry.lastElementChild;
+}
+
+/** The text without the guess that may follow it. */
+function settledOf(entry) {
+  return textOf(entry).firstChild?.data ?? "";
 }
