@@ -19,7 +19,7 @@ from voicechat.transport.channel import LABEL
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.opus import RATE, OpusEncoder
 from voicechat.transport.playout import Playout
-from voicechat.transport.rtp import listen
+from voicechat.transport.rtp import Listener, follow
 from voicechat.transport.speaker import Speaker
 
 RECORDING_SECONDS: Final = 600.0
@@ -56,7 +56,7 @@ class Caller:
         self._said: list[tuple[float, Samples]] = []
         self._playout = Playout(RATE, ahead=0.2)
         self._turn = 0
-        self._speaker = Speaker(self._playout, OpusEncoder(bitrate, 5), Metronome(), self._keep_said)
+        self._speaker = Speaker(self._playout, OpusEncoder(bitrate, 5), Metronome(), sent=self._keep_said)
         self._heard: list[tuple[int, Samples]] = []
         self._transit = float("inf")  # seconds between the server's clock and ours, as the fastest packet tells it
         self._reader: asyncio.Task[None] | None = None
@@ -212,7 +212,7 @@ class Caller:
         return bool(self._inbox)
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        await listen(receiver, RATE, self._keep_heard)
+        await follow(receiver, Listener(RATE, self._keep_heard))
         self._end()
 
     def _keep_heard(self, samples: Samples, at: int) -> None:

@@ -1,6 +1,5 @@
 import random
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,21 +9,18 @@ from hypothesis import strategies as st
 from voicechat.audio import Samples
 from voicechat.transport.libopus import VOIP, Encoder
 from voicechat.transport.opus import FRAME, RATE, OpusEncoder
+from voicechat.transport.packets import Packet
 from voicechat.transport.rtp import CALM, JUMP, LEAST, MOST, PATCH, Listener, Reorder
 
 
-@dataclass
-class Sent:
-    sequence_number: int
-    timestamp: int = 0
-    ssrc: int = 1
-    payload: bytes = b""
+def sent(sequence: int, timestamp: int = 0, ssrc: int = 1, payload: bytes = b"") -> Packet:
+    return Packet(111, sequence, timestamp, ssrc, payload)
 
 
 def order(numbers: list[int]) -> list[int | None]:
     """What a fresh buffer plays of packets that come in this order."""
     buffer = Reorder()
-    played = [packet for number in numbers for packet in buffer.push(Sent(number & 0xFFFF))]
+    played = [packet for number in numbers for packet in buffer.push(sent(number & 0xFFFF))]
     return [None if packet is None else packet.sequence_number for packet in played]
 
 
@@ -53,8 +49,8 @@ def test_a_long_hole_is_patched_only_at_its_beginning() -> None:
 
 def test_another_source_begins_anew() -> None:
     buffer = Reorder()
-    assert len(list(buffer.push(Sent(5)))) == 1
-    assert [packet.ssrc for packet in buffer.push(Sent(900, ssrc=2)) if packet] == [2]
+    assert len(list(buffer.push(sent(5)))) == 1
+    assert [packet.ssrc for packet in buffer.push(sent(900, ssrc=2)) if packet] == [2]
 
 
 @pytest.mark.parametrize("loss", [0.01, 0.05, 0.1, 0.2])
@@ -78,12 +74,12 @@ class Ear:
         self.listener = Listener(RATE, lambda samples, at: self.heard.append((at, samples)))
 
 
-def packets(count: int, first: int = 0xFFFF_FC40) -> list[Sent]:
+def packets(count: int, first: int = 0xFFFF_FC40) -> list[Packet]:
     """A tone; its timestamps wrap around at the second packet."""
     encoder = OpusEncoder(32_000, 5)
     tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(count * FRAME) / RATE)).astype(np.int16).reshape(-1, FRAME)
     return [
-        Sent(number, (first + number * FRAME) & 0xFFFF_FFFF, payload=encoder.packet(frame))
+        sent(number, (first + number * FRAME) & 0xFFFF_FFFF, payload=encoder.packet(frame))
         for number, frame in enumerate(tone)
     ]
 
@@ -116,9 +112,9 @@ def test_a_lost_packet_is_recovered_from_the_copy_in_the_next() -> None:
     errors = {}
     for loss in (0, 20):
         encoder = Encoder(RATE, bitrate=32_000, complexity=9, application=VOIP, loss=loss)
-        sent = [Sent(n, n * FRAME, payload=encoder.encode(voice[n * FRAME : (n + 1) * FRAME])) for n in range(40)]
+        spoken = [sent(n, n * FRAME, payload=encoder.encode(voice[n * FRAME : (n + 1) * FRAME])) for n in range(40)]
         whole, holed = Ear(), Ear()
-        for packet in sent:
+        for packet in spoken:
             whole.listener.push(packet)
             if packet.sequence_number % 5 != 3:
                 holed.listener.push(packet)
@@ -132,10 +128,10 @@ def test_waiting_follows_how_late_packets_come_and_shrinks_back() -> None:
     buffer = Reorder()
     assert buffer.depth == LEAST
     for number in (0, 1, 3, 4, 5, 6, 2):
-        list(buffer.push(Sent(number)))
+        list(buffer.push(sent(number)))
     assert buffer.depth == 5
     for number in range(7, 7 + CALM * MOST):
-        played = [packet.sequence_number for packet in buffer.push(Sent(number)) if packet]
+        played = [packet.sequence_number for packet in buffer.push(sent(number)) if packet]
         assert played == [number], "in order, none waits"
     assert buffer.depth == LEAST
 
@@ -143,15 +139,15 @@ def test_waiting_follows_how_late_packets_come_and_shrinks_back() -> None:
 def test_copies_do_not_make_it_wait() -> None:
     buffer = Reorder()
     for number in range(40):
-        list(buffer.push(Sent(number)))
-        list(buffer.push(Sent(max(0, number - 5))))
+        list(buffer.push(sent(number)))
+        list(buffer.push(sent(max(0, number - 5))))
     assert buffer.depth == LEAST
 
 
 def test_waiting_has_a_limit() -> None:
     buffer = Reorder()
     for number in (0, *range(2, 40), 1):
-        list(buffer.push(Sent(number)))
+        list(buffer.push(sent(number)))
     assert buffer.depth == MOST
 
 
@@ -159,7 +155,7 @@ def test_a_broken_packet_does_not_stop_the_listener() -> None:
     ear = Ear()
     for packet in packets(6):
         if packet.sequence_number == 3:
-            packet.payload = b"\xff" * 7
+            packet = packet._replace(payload=b"\xff" * 7)
         ear.listener.push(packet)
     assert len(ear.heard) == 6
 
@@ -167,6 +163,6 @@ def test_a_broken_packet_does_not_stop_the_listener() -> None:
 def test_a_pause_of_the_sender_moves_the_clock() -> None:
     ear = Ear()
     for packet in packets(10):
-        packet.timestamp = (packet.timestamp + (50 * FRAME if packet.sequence_number >= 5 else 0)) & 0xFFFF_FFFF
-        ear.listener.push(packet)
+        later = 50 * FRAME if packet.sequence_number >= 5 else 0
+        ear.listener.push(packet._replace(timestamp=(packet.timestamp + later) & 0xFFFF_FFFF))
     assert ear.heard[5][0] - ear.heard[4][0] == 51 * FRAME

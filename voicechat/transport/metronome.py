@@ -1,110 +1,113 @@
 """One clock for the packets of all calls: a timer for each call would cost more than its packets."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from voicechat.audio import FRAME_SECONDS
 
 PHASES: Final = 4
-"""Calls tick in turns within a period, so that their work comes in small heaps and the loop has time between them."""
+"""Many calls tick in turns within a period: their work comes in small heaps, and the loop has time between them."""
+
+HEAP: Final = 12
+"""Calls that tick together before another phase begins: fewer calls wake the processor less often, for a millisecond
+of work at a time."""
+
+Tick = Callable[[int, float], None]
+"""Called with the number of the tick, from 0, and the time of the loop's clock at which it was due, in seconds."""
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    tick: Tick
+    first: int
+    """The period of its tick number 0."""
 
 
 class Metronome:
-    """Ticks every 20 ms on absolute deadlines, while somebody listens. On the loop."""
+    """Ticks every 20 ms on absolute deadlines, while somebody listens. On the loop.
+
+    Late ticks are skipped, never caught up in a burst; their numbers are not given again.
+    """
 
     def __init__(self) -> None:
-        self._members = [0] * PHASES
-        self._latest = [0] * PHASES  # the number of the period in which each phase ticked last
-        self._waiting: list[list[asyncio.Future[None]]] = [[] for _ in range(PHASES)]
+        self._listeners: list[list[_Listener]] = [[] for _ in range(PHASES)]
         self._start = 0.0
         self._step = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def join(self) -> "Beat":
-        """A listener, in the phase that has the fewest."""
-        phase = self._members.index(min(self._members))
-        self._members[phase] += 1
-        self._begin()
-        return Beat(self, phase)
-
-    async def ticks(self) -> AsyncGenerator[int]:
-        """The numbers of one listener's ticks. To be closed."""
-        beat = self.join()
-        try:
-            while True:
-                yield await beat.next()
-        finally:
-            beat.leave()
-
-    def leave(self, phase: int) -> None:
-        self._members[phase] -= 1
-
-    def latest(self, phase: int) -> int:
-        """The number of the period in which the phase ticked last."""
-        return self._latest[phase]
-
-    def due(self, phase: int) -> float:
-        """When that tick was due, in seconds of the loop's clock."""
-        return self._start + (self._latest[phase] + phase / PHASES) * FRAME_SECONDS
-
-    async def wait(self, phase: int) -> None:
-        """For the next tick of the phase."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[phase].append(future)
-        await future
-
-    def _begin(self) -> None:
+    def join(self, tick: Tick) -> Callable[[], None]:
+        """Calls `tick`, for the first time within 20 ms. Returns what ends it, which is safe to call twice."""
+        phase = min(range(PHASES), key=lambda each: max(HEAP, len(self._listeners[each]) + 1))
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._start, self._step = loop.time(), 0
-            self._latest = [0] + [-1] * (PHASES - 1)
-            self._next()
-
-    def _next(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(self._start + (self._step + 1) * FRAME_SECONDS / PHASES, self._tick)
-
-    def _tick(self) -> None:
-        if not any(self._members):
-            self._timer = None
-            return
-        late = asyncio.get_running_loop().time() - self._start
-        now = max(self._step + 1, int(late / FRAME_SECONDS * PHASES + 1e-6))
-        for step in range(max(self._step + 1, now - PHASES + 1), now + 1):
-            period, phase = divmod(step, PHASES)
-            self._latest[phase] = period
-            waiting, self._waiting[phase] = self._waiting[phase], []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-        self._step = now
+            self._start, self._step = asyncio.get_running_loop().time(), 0
+        else:
+            self._timer.cancel()
+        upcoming = max(self._step, self._now()) + 1
+        listener = _Listener(tick, -(-(upcoming - phase) // PHASES))
+        self._listeners[phase].append(listener)
         self._next()
 
+        def leave() -> None:
+            with suppress(ValueError):
+                self._listeners[phase].remove(listener)
 
-class Beat:
-    """One listener. Late ticks are skipped, never caught up in a burst; their numbers are not given again."""
+        return leave
 
-    def __init__(self, metronome: Metronome, phase: int) -> None:
-        self.time = 0.0
-        """When the last tick was due, in seconds of the loop's clock."""
-        self._metronome: Metronome | None = metronome
-        self._phase = phase
-        self._last = metronome.latest(phase)
-        self._first = self._last + 1
+    async def ticks(self) -> AsyncGenerator[int]:
+        """The numbers of the ticks, for a listener that waits; those that came meanwhile are skipped. To be closed."""
+        news = asyncio.Event()
+        newest = -1
 
-    async def next(self) -> int:
-        """Waits for the next tick, unless it has come meanwhile; its number, from 0, which comes within 20 ms."""
-        metronome = self._metronome
-        assert metronome is not None, "it has left"
-        if metronome.latest(self._phase) == self._last:
-            await metronome.wait(self._phase)
-        self._last = metronome.latest(self._phase)
-        self.time = metronome.due(self._phase)
-        return self._last - self._first
+        def note(number: int, due: float) -> None:
+            nonlocal newest
+            newest = number
+            news.set()
 
-    def leave(self) -> None:
-        """Safe to call twice. The clock stops when nobody listens."""
-        if self._metronome is not None:
-            self._metronome.leave(self._phase)
-            self._metronome = None
+        leave = self.join(note)
+        try:
+            while True:
+                await news.wait()
+                news.clear()
+                yield newest
+        finally:
+            leave()
+
+    def _now(self) -> int:
+        """The number of the step that was due last."""
+        late = asyncio.get_running_loop().time() - self._start
+        return int(late / FRAME_SECONDS * PHASES + 1e-6)
+
+    def _next(self) -> None:
+        """Comes back for the next phase in which somebody listens."""
+        step = self._step + 1
+        while not self._listeners[step % PHASES]:
+            step += 1
+        self._timer = asyncio.get_running_loop().call_at(self._start + step * FRAME_SECONDS / PHASES, self._tick)
+
+    def _tick(self) -> None:
+        if not any(self._listeners):
+            self._timer = None
+            return
+        now = max(self._step + 1, self._now())
+        due: deque[tuple[_Listener, int, float]] = deque()
+        for step in range(max(self._step + 1, now - PHASES + 1), now + 1):
+            period, phase = divmod(step, PHASES)
+            at = self._start + step * FRAME_SECONDS / PHASES
+            due.extend((each, period - each.first, at) for each in self._listeners[phase] if period >= each.first)
+        self._step = now
+        self._next()
+        self._call(due)
+
+    def _call(self, due: deque[tuple[_Listener, int, float]]) -> None:
+        """One listener's fault is the loop's to tell, and not the others' to suffer."""
+        try:
+            while due:
+                listener, number, at = due.popleft()
+                listener.tick(number, at)
+        finally:
+            if due:
+                asyncio.get_running_loop().call_soon(self._call, due)

@@ -6,19 +6,20 @@ seven newer ones.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import av
 import numpy as np
 from aiortc import RTCRtpReceiver
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from voicechat.audio import Samples
 from voicechat.transport.downsampler import Downsampler
-from voicechat.transport.internals import Packet, tap
+from voicechat.transport.internals import tap
 from voicechat.transport.libopus import Decoder
 from voicechat.transport.opus import RATE
+from voicechat.transport.packets import Packet
 
 LEAST, MOST = 2, 7
 """Newer packets that may wait behind a hole before it is given up: 40 ms, up to 140 ms where packets come late."""
@@ -48,8 +49,16 @@ class Reorder:
         self._source = 0
         self._waiting: dict[int, Packet] = {}
 
-    def push(self, packet: Packet) -> Iterator[Packet | None]:
+    def push(self, packet: Packet) -> Sequence[Packet | None]:
         """What can be played now that this packet is here."""
+        if packet.sequence_number == self._next and packet.ssrc == self._source and not self._waiting:
+            self._newest = self._next  # as nearly all do: in order, and nothing is missing
+            self._next = self._next + 1 & 0xFFFF
+            self._grow_calm()
+            return (packet,)
+        return list(self._put(packet))
+
+    def _put(self, packet: Packet) -> Iterator[Packet | None]:
         ahead = self._ahead(packet.sequence_number)
         if self._next is None or packet.ssrc != self._source or not -JUMP <= ahead <= JUMP:
             self._next = self._newest = packet.sequence_number
@@ -78,10 +87,13 @@ class Reorder:
         late = (self._newest - sequence + 0x8000 & 0xFFFF) - 0x8000
         if late <= 0:
             self._newest = sequence
-            self._calm += 1
+            self._grow_calm()
         elif sequence in self._lost or (self._ahead(sequence) >= 0 and sequence not in self._waiting):
             self.depth = min(MOST, max(self.depth, late + 1))
             self._calm = 0
+
+    def _grow_calm(self) -> None:
+        self._calm += 1
         if self._calm >= CALM:
             self.depth = max(LEAST, self.depth - 1)
             self._calm = 0
@@ -134,21 +146,28 @@ class Listener:
             return self._decoder.recover(None)
 
 
-async def listen(
-    receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, int], None], *, stock: bool = False
-) -> None:
-    """All that a receiver brings, at `rate` Hz, until its track ends. To begin before the connection stands.
+async def follow(receiver: RTCRtpReceiver, listener: Listener) -> None:
+    """All that a receiver brings goes to the listener, until its track ends. To begin before the connection stands."""
+    tap(receiver, listener.push)
+    await _end(receiver.track)
 
-    `stock`: by the library's own buffer and decoder.
-    """
-    if not stock:
-        tap(receiver, Listener(rate, hear).push)
+
+async def follow_decoded(receiver: RTCRtpReceiver, rate: int, hear: Callable[[Samples, int], None]) -> None:
+    """The same by the library's own buffer and decoder; to `hear` as a `Listener` does."""
     downsampler = Downsampler(RATE, rate)
+
+    def hear_frame(frame: av.AudioFrame) -> None:
+        both = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
+        hear(downsampler.push(both.mean(axis=1).astype(np.int16)), frame.pts or 0)
+
+    await _end(receiver.track, hear_frame)
+
+
+async def _end(track: MediaStreamTrack, hear: Callable[[av.AudioFrame], None] | None = None) -> None:
     try:
         while True:
-            frame = await receiver.track.recv()
-            if isinstance(frame, av.AudioFrame):
-                both = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
-                hear(downsampler.push(both.mean(axis=1).astype(np.int16)), frame.pts or 0)
+            frame = await track.recv()
+            if hear is not None and isinstance(frame, av.AudioFrame):
+                hear(frame)
     except MediaStreamError:
         return

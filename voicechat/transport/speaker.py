@@ -1,5 +1,6 @@
 """The track that carries our voice to a WebRTC peer: one Opus packet every 20 ms."""
 
+import asyncio
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -14,13 +15,19 @@ from voicechat.transport.playout import Playout
 
 _TIME_BASE: Final = Fraction(1, RATE)
 
+_WAITING: Final = 5
+"""Packets that the library may be late for; older ones are dropped."""
+
+Send = Callable[[bytes, int], None]
+"""Takes a payload and its time in samples, and sends it at once."""
+
 
 class Speaker(MediaStreamTrack):
-    """Takes a frame from the playout every 20 ms, or sends silence.
+    """Takes a frame from the playout every 20 ms, or sends silence, from the first `recv` on.
 
-    Ready packets spare the library's resampler, its stereo encoder and two hops to a thread: half the work of a call.
-    The library sets the RTP marker on each of them; receivers take it as a hint to adapt their delay (RFC 3551, 4.1),
-    which our unbroken stream never needs. Ticks that come too late are left out of sound and timestamps alike.
+    With a `send` of ours the packets go there from the clock itself, and the library, which would have a task for
+    each, waits in `recv` for the end of the track. Without one it is handed ready packets, which spare its resampler,
+    its stereo encoder and two hops to a thread. Ticks that come too late are left out of sound and timestamps alike.
 
     `sent` is told of every frame (None: silence) and the loop's time at which it is due.
     """
@@ -32,27 +39,45 @@ class Speaker(MediaStreamTrack):
         playout: Playout,
         encoder: OpusEncoder,
         metronome: Metronome,
+        *,
+        send: Send | None = None,
         sent: Callable[[Samples | None, float], None] | None = None,
     ) -> None:
         super().__init__()
-        self._playout = playout
-        self._encoder = encoder
-        self._beat = metronome.join()
+        self._playout, self._encoder, self._metronome = playout, encoder, metronome
+        self._send = send or self._offer
         self._sent = sent
+        self._ready: asyncio.Queue[tuple[bytes, int] | None] = asyncio.Queue(_WAITING)
+        self._leave: Callable[[], None] | None = None
 
     async def recv(self) -> "av.Packet[Any]":
-        """The next packet, when it is due."""
-        if self.readyState != "live":
-            raise MediaStreamError("the speaker has stopped")
-        tick = await self._beat.next()
-        samples = self._playout.take()
-        if self._sent is not None:
-            self._sent(samples, self._beat.time)
-        packet = av.Packet(self._encoder.packet(samples))
-        packet.pts = tick * FRAME
-        packet.time_base = _TIME_BASE
-        return packet
+        """The next packet, when it is due. Raises MediaStreamError when the speaker has stopped."""
+        if self.readyState == "live":
+            if self._leave is None:
+                self._leave = self._metronome.join(self._tick)
+            ready = await self._ready.get()
+            if ready is not None:
+                packet = av.Packet(ready[0])
+                packet.pts, packet.time_base = ready[1], _TIME_BASE
+                return packet
+        raise MediaStreamError("the speaker has stopped")
 
     def stop(self) -> None:
         super().stop()
-        self._beat.leave()
+        if self._leave is not None:
+            self._leave()
+        self._put(None)
+
+    def _tick(self, number: int, due: float) -> None:
+        samples = self._playout.take()
+        if self._sent is not None:
+            self._sent(samples, due)
+        self._send(self._encoder.packet(samples), number * FRAME)
+
+    def _offer(self, payload: bytes, time: int) -> None:
+        self._put((payload, time))
+
+    def _put(self, entry: tuple[bytes, int] | None) -> None:
+        if self._ready.full():
+            self._ready.get_nowait()
+        self._ready.put_nowait(entry)

@@ -15,13 +15,13 @@ from voicechat.config import Settings
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.transport import internals
 from voicechat.transport.channel import EventChannel, Wire
+from voicechat.transport.internals import Line
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.opus import RATE, OpusEncoder
 from voicechat.transport.playout import Playout
-from voicechat.transport.rtp import listen
+from voicechat.transport.rtp import Listener, follow, follow_decoded
 from voicechat.transport.sdp import MALFORMED
 from voicechat.transport.speaker import Speaker
 
@@ -55,7 +55,9 @@ class WebrtcPeer:
         self._server = settings.server
         self._stock = settings.transport.media == "stock"
         encoder = OpusEncoder(settings.playout.bitrate, settings.playout.complexity)
-        self._speaker = Speaker(self.playout, encoder, metronome)
+        self._speaker = Speaker(self.playout, encoder, metronome, send=None if self._stock else self._send)
+        self._listener = Listener(LISTEN_RATE, self._hear)
+        self._line: Line | None = None
         self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connected = asyncio.Event()
@@ -122,11 +124,11 @@ class WebrtcPeer:
         opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
         transceiver.setCodecPreferences(opus)
 
-        def follow(track: MediaStreamTrack) -> None:
+        def begin(track: MediaStreamTrack) -> None:
             if track.kind == "audio":
                 self._start(self._listen(transceiver.receiver))
 
-        connection.on("track", follow)
+        connection.on("track", begin)
         connection.on("datachannel", self._channel.open)
         connection.on("connectionstatechange", self._change)
         try:
@@ -137,8 +139,7 @@ class WebrtcPeer:
                         other.direction = "inactive"  # pictures would cost a decoder thread
                 await connection.setLocalDescription()
                 if not self._stock:
-                    internals.gate(connection)
-                    internals.unmark(transceiver.sender)
+                    self._line = Line(connection, transceiver, self._listener.push, RATE)
         except TimeoutError:
             raise BadOffer("bad_offer", f"the offer took longer than {_GATHER} s to answer") from None
         except _REFUSED as error:
@@ -157,8 +158,15 @@ class WebrtcPeer:
             self.hang_up("too_many_commands")
 
     async def _listen(self, receiver: RTCRtpReceiver) -> None:
-        await listen(receiver, LISTEN_RATE, self._hear, stock=self._stock)
+        if self._stock:
+            await follow_decoded(receiver, LISTEN_RATE, self._hear)
+        else:
+            await follow(receiver, self._listener)
         self.hang_up()
+
+    def _send(self, payload: bytes, time: int) -> None:
+        if self._line is not None:
+            self._line.send(payload, time)
 
     def _hear(self, samples: Samples, _: int) -> None:
         self._packet_at = asyncio.get_running_loop().time()

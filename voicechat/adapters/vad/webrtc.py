@@ -30,16 +30,23 @@ class Background:
     def __init__(self, floor: float) -> None:
         self._floor = floor
         self._smooth = floor
-        self._levels = deque([floor], MEMORY)
+        self._clock = 0
+        self._lows = deque([(0, floor)])  # when a frame came, and its level, which all later ones exceed
 
     @property
     def level(self) -> float:
-        return max(self._floor, min(self._levels))
+        return max(self._floor, self._lows[0][1])
 
     def hear(self, level: float) -> None:
         """One frame of 20 ms more."""
+        self._clock += 1
         self._smooth += SMOOTHING * (level - self._smooth)
-        self._levels.append(self._smooth)
+        lows = self._lows
+        while lows and lows[-1][1] >= self._smooth:
+            lows.pop()
+        lows.append((self._clock, self._smooth))
+        if lows[0][0] <= self._clock - MEMORY:
+            lows.popleft()
 
 
 class WebrtcStream:
