@@ -239,13 +239,27 @@ def load(
             key = tuple(name[len(PREFIX) :].lower().split("__"))
             _put(values, key, _scalar(text))
             sources[".".join(key)] = name
+    settings = _validate(values, str(path) if path is not None else "defaults", sources)
+    return _resolve(settings, Path(path).parent if path is not None else Path())
+
+
+def changed(settings: Settings, changes: Mapping[str, str], source: str) -> Settings:
+    """Other values, given as text as in the environment, for keys such as "turn.silence".
+
+    Raises ConfigError with one line for each mistake; `source` says where the values were given.
+    """
+    values = settings.model_dump()
+    for key, text in changes.items():
+        _put(values, tuple(key.split(".")), _scalar(text))
+    return _validate(values, source, {})
+
+
+def _validate(values: dict[str, Any], where: str, sources: Mapping[str, str]) -> Settings:
     try:
-        settings = Settings.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
-        where = str(path) if path is not None else "defaults"
         lines = [_explain(details, where, sources) for details in error.errors()]
         raise ConfigError("bad_config", "\n".join(lines)) from None
-    return _resolve(settings, Path(path).parent if path is not None else Path())
 
 
 class _Loader(yaml.SafeLoader):
