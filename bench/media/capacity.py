@@ -1,40 +1,81 @@
 """How many callers one core holds: doubling until it fails, then halving the distance."""
 
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench.media.measure import Run, p95
+from bench.media.systems import ServerFailed
 
 MOST: Final = 256
 PRECISION: Final = 8
 """The search stops when the step is below an eighth of the number that holds."""
 
+SEARCH_SECONDS: Final = 240.0
+"""After which no other number is tried."""
+
 Trial = Callable[[int], Awaitable[Run]]
 
 
-async def search(trial: Trial, single: Run, first: Run, told: Callable[[str], None], *, most: int = MOST) -> int:
-    """The largest number that held; 0: not even one, `most`: that many or more.
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """`holds` callers are held, 0: not even one. `fails` are not, and why; 0: no number that was tried."""
 
-    `single` is a run of one caller, the measure of the others' waits; `first` is one of a few. A run for which our own
-    side was late is repeated once; late again, its number counts as not held, and is told as ours: the true one may be
-    larger.
+    holds: int
+    fails: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+async def search(
+    trial: Trial,
+    single: Run,
+    first: Run,
+    told: Callable[[str], None],
+    *,
+    most: int = MOST,
+    seconds: float = SEARCH_SECONDS,
+) -> Capacity:
+    """The largest number that held, and the smallest that did not.
+
+    `single` is a run of one caller, the measure of the others' waits; `first` is one of a few. A run that failed while
+    our own side was late, or others used the server's core, is repeated once; if it was so again, its number counts as
+    not held, and why is told: the true one may be larger.
     """
     limit = p95(single.waits)
-    if single.faults(limit):
-        return 0
-    good, bad = (1, first.callers) if first.faults(limit) else (first.callers, 0)
-    while (number := min(next_number(good, bad), most)) > good:
-        run = await trial(number)
-        if run.void:
-            told(f"{number} callers: we were {run.late:.0f} ms late ourselves, once more")
-            run = await trial(number)
+    if faults := single.faults(limit):
+        return Capacity(0, 1, faults)
+    found, end = Capacity(1), time.monotonic() + seconds
+    if faults := await _faults(first, limit, trial, told):
+        found = Capacity(1, first.callers, faults)
+    elif first.callers > 1:
+        found = Capacity(first.callers)
+    while (number := min(next_number(found.holds, found.fails), most)) > found.holds:
+        if time.monotonic() > end:
+            told(f"no more is tried after {seconds:.0f} s")
+            break
+        try:
+            faults = await _faults(await trial(number), limit, trial, told)
+        except ServerFailed as error:
+            told(f"{number} callers: {error}")
+            faults = [str(error)]
+        found = Capacity(found.holds, number, faults) if faults else Capacity(number, found.fails, found.faults)
+    return found
+
+
+async def _faults(run: Run, limit: float, trial: Trial, told: Callable[[str], None]) -> list[str]:
+    """What is wrong with the run, or with its repetition."""
+    faults = run.faults(limit)
+    if faults and run.void:
+        told(f"{run.callers} callers: {', '.join(faults)}; {run.void}; once more")
+        run = await trial(run.callers)
         faults = run.faults(limit)
-        if run.void:
-            faults.append(f"void: we were {run.late:.0f} ms late ourselves")
-        result = ", ".join(faults) if faults else "holds"
-        told(f"{number} callers: {result}; server {run.busy:.0%} busy, we {run.own_busy:.0%}")
-        good, bad = (good, number) if faults else (number, bad)
-    return good
+        faults += [run.void] if faults and run.void else []
+    told(
+        f"{run.callers} callers: {', '.join(faults) or 'holds'}; server {run.busy:.0%} busy, others on its core"
+        f" {run.others:.0%}, we {run.own_busy:.0%} and {run.late:.0f} ms late"
+    )
+    return faults
 
 
 def next_number(good: int, bad: int) -> int:

@@ -1,6 +1,7 @@
 """One clock paces all callers, so that a single core can be many of them."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -14,7 +15,7 @@ _STEP: Final = FRAME_SECONDS / PHASES
 
 
 class Clock:
-    """Calls each member every 20 ms. `late` holds by how many seconds its ticks came too late."""
+    """Calls each member every 20 ms. `late` holds by how many seconds the last member of each tick came too late."""
 
     def __init__(self) -> None:
         self.late: list[float] = []
@@ -38,16 +39,12 @@ class Clock:
         return lambda: slot.remove(tick)
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        start, number = loop.time(), 0
+        start, number = time.monotonic(), 0
         while True:
             number += 1
             due = start + number * _STEP
-            wait = due - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-                self.late.append(loop.time() - due)
-            else:
-                self.late.append(-wait)
-            for tick in list(self._members[number % PHASES]):
+            # A late tick lets what has come in go first: its packets would be stamped late, and blamed on the server.
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            for tick in self._members[number % PHASES]:
                 tick()
+            self.late.append(time.monotonic() - due)

@@ -6,40 +6,47 @@ import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from bench.media.measure import MOCKS_SECONDS, Run, p50, p95
+from bench.media.capacity import Capacity
+from bench.media.measure import Run, p50, p95
 from bench.media.systems import ROOT
 
 
 @dataclass
 class Found:
-    """Of one system; None: not measured. Times in milliseconds."""
+    """Of one system; None: not measured. Times in milliseconds, `silence` and `mocks` as in `System`."""
 
     silence: float
-    idle_memory: float
-    single: Run
+    mocks: float
+    idle_memory: float | None = None
+    single: Run | None = None
     latency: Run | None = None
     eight: Run | None = None
     twenty: Run | None = None
-    capacity: int | None = None
+    capacity: Capacity | None = None
     runs: list[Run] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """What came to no end, and why."""
 
     @property
-    def talks(self) -> Run:
+    def talks(self) -> Run | None:
         """The run that tells of waiting and interrupting."""
         return self.latency or self.eight or self.single
 
     def overhead(self, wait: float) -> float:
-        return wait - 1000 * (self.silence + MOCKS_SECONDS)
+        return wait - 1000 * (self.silence + self.mocks)
 
     @property
     def session_memory(self) -> float | None:
         """MiB that each caller after the first takes."""
-        return None if self.eight is None else (self.eight.memory - self.single.memory) / (self.eight.connected - 1)
+        if self.eight is None or self.single is None or self.eight.connected < 2:
+            return None
+        return (self.eight.memory - self.single.memory) / (self.eight.connected - 1)
 
 
 @dataclass
@@ -47,13 +54,17 @@ class Report:
     """`trips` and `losses` are of the loop-backs: round trips, and the missing share for each share of lost packets."""
 
     place: dict[str, Any]
+    minutes: float = 0.0
     systems: dict[str, Found] = field(default_factory=dict)
     trips: dict[str, list[float]] = field(default_factory=dict)
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "table": {name: summary(found) for name, found in self.systems.items()}}
+        """Without what is not a number: JSON has no word for it."""
+        table = {name: summary(found) for name, found in self.systems.items()}
+        rows = {name: _numbers(columns) for name, columns in table.items()}
+        return {**asdict(self), "disturbance": disturbance(self), "table": rows}
 
 
 def place() -> dict[str, Any]:
@@ -76,43 +87,68 @@ def _git(*words: str) -> str:
 
 def summary(found: Found) -> dict[str, float | None]:
     """The rows of the table."""
-    talks = found.talks
-    eight = found.eight
+    talks, eight, capacity = found.talks, found.eight, found.capacity
+    waits, stops = (talks.waits, talks.stops) if talks else ([], [])
     return {
-        "wait p50": p50(talks.waits),
-        "wait p95": p95(talks.waits),
-        "overhead p50": found.overhead(p50(talks.waits)),
-        "overhead p95": found.overhead(p95(talks.waits)),
-        "barge-in p50": p50(talks.stops) if talks.stops else None,
-        "barge-in p95": p95(talks.stops) if talks.stops else None,
-        "not interrupted": talks.unstopped,
-        "gap p95": p95(talks.gaps),
-        "callers on a core": found.capacity,
+        "wait p50": p50(waits),
+        "wait p95": p95(waits),
+        "of it, silence": 1000 * found.silence,
+        "of it, mock engines": 1000 * found.mocks,
+        "overhead p50": found.overhead(p50(waits)),
+        "overhead p95": found.overhead(p95(waits)),
+        "barge-in p50": p50(stops),
+        "barge-in p95": p95(stops),
+        "not interrupted": talks.unstopped if stops and talks else None,
+        "gap p95": p95(talks.gaps) if talks else None,
+        "callers on a core": capacity.holds if capacity else None,
+        "not held": capacity.fails or None if capacity else None,
         "CPU ms / session s": eight.cpu_ms if eight else None,
         "MiB idle": found.idle_memory,
         "MiB / session": found.session_memory,
         "loop lag p99 <=": found.twenty.lag if found.twenty else None,
-        "RTP marker share": talks.markers,
+        "RTP marker share": talks.markers if talks else None,
     }
+
+
+def disturbance(report: Report) -> float:
+    """The most that other processes took of the server's core in any run."""
+    runs = [
+        run
+        for found in report.systems.values()
+        for run in (found.single, found.latency, found.eight, found.twenty, *found.runs)
+        if run is not None
+    ]
+    return max((run.others for run in runs), default=0.0)
+
+
+def _numbers(rows: dict[str, float | None]) -> dict[str, float | None]:
+    return {row: None if value is None or isnan(value) else value for row, value in rows.items()}
 
 
 def tables(report: Report) -> list[Table]:
     where = report.place
     machine = f"{where['processor']}, {where['cores']} cores, load {where['load']:.1f}"
-    title = f"{where['date']}, commit {where['commit']}, {machine}"
-    main = Table("ms unless it says otherwise", *report.systems, title=title)
+    others = f"others used up to {disturbance(report):.0%} of the server's core"
+    title = f"{where['date']}, commit {where['commit']}, {machine}; {others}"
+    main = Table("ms unless it says otherwise", title=title, title_justify="left")
     columns = [summary(found) for found in report.systems.values()]
+    for name in report.systems:
+        main.add_column(name, justify="right")
     for row in columns[0] if columns else ():
         main.add_row(row, *(_number(column[row]) for column in columns))
-    media = Table("loop-back", *report.trips, title="Through the media path alone")
-    media.add_row("round trip p50", *(_number(p50(trips)) for trips in report.trips.values()))
-    media.add_row("round trip p95", *(_number(p95(trips)) for trips in report.trips.values()))
+    media = Table("loop-back", title="Through the media path alone", title_justify="left")
+    for name in report.trips:
+        media.add_column(name, justify="right")
+    media.add_row("round trip p50, ms", *(_number(p50(trips)) for trips in report.trips.values()))
+    media.add_row("round trip p95, ms", *(_number(p95(trips)) for trips in report.trips.values()))
     for share in next(iter(report.losses.values()), {}):
-        media.add_row(f"missing, {share} lost", *(f"{100 * losses[share]:.1f} %" for losses in report.losses.values()))
+        missing = (report.losses.get(name, {}).get(share) for name in report.trips)
+        shown = ("-" if lost is None else f"{100 * lost:.1f} %" for lost in missing)
+        media.add_row(f"sound missing, {share} lost", *shown)
     return [main, media]
 
 
 def _number(value: float | None) -> str:
-    if value is None or value != value:
+    if value is None or isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 20 or value == int(value) else f"{value:.1f}"

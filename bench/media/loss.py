@@ -129,5 +129,5 @@ async def _trip(line: Line, beep: list[Packet]) -> float | None:
     begin = asyncio.get_running_loop().time()
     out, _ = await line.mouth.say(beep)
     await line.voice(begin, 1.0)
-    await line.quiet(0.2)
+    await line.quiet(0.2, 2.0)
     return next((1000 * (at - out) for at in line.heard if at > out), None)

@@ -8,37 +8,50 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from voicechat import spawn
-from voicechat.config import Settings
+from voicechat import config, spawn
+from voicechat.sentences import FIRST_WORDS
 
 ROOT: Final = Path(__file__).parents[2]
 PEERS: Final = ROOT / "bench" / "peers"
 VENVS: Final = ROOT / ".venv-bench"
 
 START_SECONDS: Final = 90.0
+INSTALL_SECONDS: Final = 900.0
 
 SERVER_CPU, CALLERS_CPU = 0, 1
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class ServerFailed(Exception):
+    """A server that cannot be installed, does not start, is gone, or does not come to an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """`silence` is the quiet, in seconds, after which it is set to answer. `venv` names the peer's own environment."""
+    """`venv` names the peer's own environment.
+
+    Of a caller's wait, `silence` and `mocks` are not the server's doing, in seconds. `silence` is the quiet after
+    which it is set to answer, or the mean of it. `mocks` is what the engines take for the first sound: 50 ms for the
+    recogniser, 50 ms for the voice, and 5 ms for each token until the system can hand the voice its first words.
+    """
 
     name: str
     command: tuple[str, ...]
+    silence: float
+    mocks: float = 0.15
     path: str = "/v1/realtime/calls"
-    silence: float = 0.3
     venv: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     metrics: bool = False
 
     def install(self) -> None:
-        """Makes its environment, once for each list of pinned packages. Blocking; minutes."""
+        """Makes its environment, once for each list of pinned packages. Blocking; minutes. Raises ServerFailed."""
         if not self.venv:
             return
         pins = PEERS / f"{self.venv}.txt"
@@ -47,9 +60,12 @@ class System:
         if stamp.exists():
             return
         sys.stderr.write(f"Installing {pins.name} into {folder.relative_to(ROOT)}.\n")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", "-r", str(pins)]
-        subprocess.run(pip, check=True)
+        try:
+            for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
+                subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise ServerFailed(f"cannot be installed: {error}") from error
         stamp.touch()
 
     @property
@@ -60,27 +76,34 @@ class System:
 _OURS: Final = ("-m", "voicechat", "serve", "--config", "config/bench.yaml", "--host", "127.0.0.1", "--port", "0")
 
 
-def peer(name: str, *arguments: str, silence: float, venv: str = "") -> System:
-    return System(name, (f"bench/peers/{venv or name}_server.py", *arguments), "/offer", silence, venv=venv or name)
+def peer(name: str, *arguments: str, silence: float, mocks: float = 0.15, venv: str) -> System:
+    return System(name, (f"bench/peers/{venv}_server.py", *arguments), silence, mocks, "/offer", venv)
 
 
 def systems() -> dict[str, System]:
     """All that can be measured here, ours first."""
-    found = [System("voicechat", _OURS, metrics=True)]
-    if hasattr(Settings(), "transport"):
-        stock = {"VOICECHAT__TRANSPORT__MEDIA": "stock"}
-        found.append(System("stock aiortc", _OURS, environ=stock, metrics=True))
-    found.append(peer("pipecat", silence=0.2))
-    found.append(peer("pipecat smart turn", "--smart-turn", silence=0.2, venv="pipecat"))
-    found.append(peer("FastRTC", "--silero", _silero(), silence=0.9, venv="fastrtc"))
-    found.append(peer("FastRTC 0.2 s", "--silero", _silero(), "--chunk", "0.2", silence=0.25, venv="fastrtc"))
+    settings = config.load(ROOT / "config" / "bench.yaml")
+    script = settings.agent.scripted
+    # That the first clause ends without punctuation, the token after it tells.
+    mocks = script.delay + script.token * min(FIRST_WORDS + 1, script.words)
+    ours = System("voicechat", _OURS, settings.turn.silence, mocks, metrics=True)
+    found = [
+        ours,
+        replace(ours, name="stock aiortc", environ={"VOICECHAT__TRANSPORT__MEDIA": "stock"}),
+        # Its sentence is over when the next one's first token, the 11th, is there.
+        peer("pipecat", silence=0.2, mocks=0.155, venv="pipecat"),
+        peer("pipecat smart turn", "--smart-turn", silence=0.2, mocks=0.155, venv="pipecat"),
+        # It answers after the first whole chunk of 0.6 s without speech: 0.6 to 1.2 s after the last sound.
+        peer("FastRTC", "--silero", _silero(), silence=0.9, venv="fastrtc"),
+    ]
     return {system.name: system for system in found}
 
 
 LOOPBACKS: Final = (
-    System("voicechat", ("-m", "bench.media.loopback")),
-    System("stock aiortc", ("bench/peers/aiortc_loopback.py",), "/offer"),
+    System("voicechat", ("-m", "bench.media.loopback"), 0.0),
+    System("stock aiortc", ("bench/peers/aiortc_loopback.py",), 0.0, path="/offer"),
 )
+"""pipecat and FastRTC hear through stock aiortc."""
 
 
 def _silero() -> str:
@@ -103,19 +126,36 @@ class Server:
         return f"{self.url}{self.system.path}"
 
     def cpu(self) -> float:
-        """Processor seconds so far."""
-        numbers = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor seconds so far. Raises ServerFailed when it is gone."""
+        numbers = self._read("stat").rpartition(")")[2].split()
+        return (int(numbers[11]) + int(numbers[12])) / _TICKS
 
     def memory(self) -> float:
-        """MiB in memory."""
-        [line] = re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())
-        return int(line) / 1024
+        """MiB in memory. Raises ServerFailed when it is gone."""
+        found = re.search(r"VmRSS:\s+(\d+)", self._read("status"))
+        if found is None:  # it has ended, and nobody has asked how yet
+            raise ServerFailed("it has ended")
+        return int(found.group(1)) / 1024
+
+    def _read(self, name: str) -> str:
+        try:
+            return Path(f"/proc/{self.pid}/{name}").read_text()
+        except OSError as error:
+            raise ServerFailed("it has ended") from error
+
+
+def core_seconds(cpu: int) -> float:
+    """For how long processes have used this core so far."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *numbers = line.split()
+        if name == f"cpu{cpu}":
+            return sum(map(int, numbers[:3])) / _TICKS
+    return 0.0
 
 
 @asynccontextmanager
 async def running(system: System, log: Path) -> AsyncIterator[Server]:
-    """Starts it on its own core. Raises TimeoutError or RuntimeError when it does not come up."""
+    """Starts it on its own core. Raises ServerFailed when it does not come up."""
     with pinned(SERVER_CPU), log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             system.python,
@@ -129,16 +169,20 @@ async def running(system: System, log: Path) -> AsyncIterator[Server]:
     assert process.stdout is not None
     drain: asyncio.Task[bytes] | None = None
     try:
-        async with asyncio.timeout(START_SECONDS):
-            url = await _url(process.stdout)
+        url = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                url = await _url(process.stdout)
         if url is None:
-            raise RuntimeError(f"{system.name} did not start; {log} may tell why")
+            raise ServerFailed(f"did not start; {log} may tell why")
         drain = asyncio.create_task(process.stdout.read())
         yield Server(system, url, process.pid)
     finally:
         await spawn.stop(process)
         if drain is not None:
-            await drain
+            drain.cancel()  # a child that it left behind may hold the pipe open
+            with suppress(asyncio.CancelledError):
+                await drain
 
 
 async def _url(out: asyncio.StreamReader) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import uvloop
 from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
@@ -46,4 +47,4 @@ async def main():
     await asyncio.Event().wait()
 
 
-asyncio.run(main())
+uvloop.run(main())

@@ -1,7 +1,8 @@
-"""FastRTC's ReplyOnPause with mock engines. Runs in its own environment.
+"""FastRTC's ReplyOnPause with mock engines and its defaults. Runs in its own environment.
 
-`--silero FILE` is the detector's model; FastRTC would download an older one. `--chunk` is its sound chunk in seconds:
-it listens in chunks, so it answers after one to two of them.
+`--silero FILE` is the detector's model, of a newer version: FastRTC would download its own. It listens in chunks of
+0.6 s and answers after the first that has no speech from its beginning to 0.35 s: for what is shorter than 0.25 s does
+not count, and what is longer counts to the chunk's end. So it waits for 0.6 to 1.2 s of quiet, 0.9 on average.
 """
 
 import argparse
@@ -11,39 +12,36 @@ import sys
 import uuid
 
 import numpy as np
-import onnxruntime
 import uvicorn
+import uvloop
 from fastapi import FastAPI, Request, Response
-from fastrtc import AlgoOptions, ReplyOnPause, Stream
+from fastrtc import ReplyOnPause, Stream
+from fastrtc.pause_detection.silero import SileroVADModel, SileroVadOptions
 from fastrtc.stream import Body
 from mocks import RECOGNITION, SENTENCE, SENTENCES, TOKEN, VOICE, tone
 
 RATE = 24000
+PIECE = RATE // 2
 WINDOW = 512
+"""The newer model's; the rule of what counts as speech stays FastRTC's."""
 
 
-class Silero:
-    """FastRTC's PauseDetectionModel: seconds of speech in a chunk."""
+class Silero(SileroVADModel):
+    path = ""
 
-    def __init__(self, path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    @staticmethod
+    def download_model():
+        return Silero.path
 
-    def vad(self, audio, options):
-        rate, samples = audio
-        sound = np.squeeze(samples)[:: rate // 16000].astype(np.float32) / 32768
-        state = [np.zeros((1, 1, 128), np.float32)] * 2
-        context, voiced = np.zeros(64, np.float32), 0
-        for start in range(0, len(sound) - WINDOW + 1, WINDOW):
-            window = np.concatenate((context, sound[start : start + WINDOW]))
-            chance, *state = self._session.run(None, {"input": window[None], "h": state[0], "c": state[1]})
-            context = window[-64:]
-            voiced += float(np.ravel(chance)[0]) >= 0.5
-        return voiced * WINDOW / 16000, []
+    def get_initial_state(self, batch_size):
+        zeros = np.zeros((1, batch_size, 128), np.float32)
+        return zeros, zeros, np.zeros((batch_size, 64), np.float32)
 
-    def warmup(self):
-        self.vad((16000, np.zeros(16000, np.int16)), None)
+    def __call__(self, x, state, sr):
+        hidden, cell, context = state
+        window = np.concatenate((context, np.atleast_2d(x)), axis=1, dtype=np.float32)
+        chance, hidden, cell = self.session.run(None, {"input": window, "h": hidden, "c": cell})
+        return float(np.ravel(chance)[0]), (hidden, cell, window[:, -64:])
 
 
 async def reply(audio):
@@ -52,21 +50,19 @@ async def reply(audio):
         await asyncio.sleep(len(SENTENCE) * TOKEN)
         await asyncio.sleep(VOICE)
         sound = np.frombuffer(tone(" ".join(SENTENCE), RATE), np.int16)
-        for piece in np.split(sound, range(RATE // 50, len(sound), RATE // 50)):
+        for piece in np.split(sound, range(PIECE, len(sound), PIECE)):
             yield RATE, piece[None, :]
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--silero", required=True)
-    arguments.add_argument("--chunk", type=float, default=0.6)
-    chosen = arguments.parse_args()
-    algorithm = AlgoOptions(audio_chunk_duration=chosen.chunk)
-    if chosen.chunk < 0.6:  # its thresholds are seconds of speech in a chunk: in proportion
-        algorithm.started_talking_threshold *= chosen.chunk / 0.6
-        algorithm.speech_threshold *= chosen.chunk / 0.6
-    handler = ReplyOnPause(reply, algo_options=algorithm, model=Silero(chosen.silero), output_sample_rate=RATE)
-    stream = Stream(handler, modality="audio", mode="send-receive", concurrency_limit=1000)
+    Silero.path = arguments.parse_args().silero
+    model = Silero()
+    model.warmup()
+    options = SileroVadOptions(window_size_samples=WINDOW)
+    handler = ReplyOnPause(reply, model=model, model_options=options, output_sample_rate=RATE)
+    stream = Stream(handler, modality="audio", mode="send-receive", concurrency_limit=1000)  # None means 1
     app = FastAPI()
     stream.mount(app)
 
@@ -89,7 +85,7 @@ def main():
         sys.stdout.flush()
         await serving
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 main()

@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from functools import cache
 
 HEARD = "Where can I see the dinosaurs?"
 RECOGNITION = 0.05
@@ -18,6 +19,7 @@ def tokens() -> list[str]:
     return [f"{word} " for word in SENTENCE * SENTENCES]
 
 
+@cache  # made once: an engine that costs processor time would be taken for the peer
 def tone(text: str, rate: int) -> bytes:
     """60 ms a word, int16 mono."""
     count = round(len(text.split()) * WORD_SECONDS * rate)

@@ -1,13 +1,14 @@
 """pipecat with mock engines, its SmallWebRTC transport and its Silero detector. Runs in its own environment.
 
 Its quick variant, with a speech timeout of 0 after the detector's 0.2 s; `--smart-turn` keeps its default, a model that
-judges whether the utterance is finished.
+judges whether the utterance is finished. What is only for others to watch, RTVI and the tracking of turns, is off.
 """
 
 import asyncio
 import sys
 import time
 
+import uvloop
 from aiohttp import web
 from loguru import logger
 from mocks import HEARD, RECOGNITION, TOKEN, VOICE, tokens, tone
@@ -73,9 +74,8 @@ class Voice(TTSService):
     async def run_tts(self, text, context_id):
         await asyncio.sleep(VOICE)
         sound = tone(text, self.sample_rate)
-        piece = 2 * self.sample_rate // 50
-        for start in range(0, len(sound), piece):
-            yield TTSAudioRawFrame(sound[start : start + piece], self.sample_rate, 1, context_id=context_id)
+        for start in range(0, len(sound), self.chunk_size):  # 0.5 s, as it advises
+            yield TTSAudioRawFrame(sound[start : start + self.chunk_size], self.sample_rate, 1, context_id=context_id)
 
 
 async def converse(connection, smart_turn):
@@ -92,7 +92,13 @@ async def converse(connection, smart_turn):
     pipeline = Pipeline(
         [transport.input(), Recogniser(), pair.user(), Agent(), Voice(), transport.output(), pair.assistant()]
     )
-    task = PipelineTask(pipeline, params=PipelineParams(), cancel_on_idle_timeout=False)
+    task = PipelineTask(
+        pipeline,
+        params=PipelineParams(),
+        cancel_on_idle_timeout=False,
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+    )
 
     @transport.event_handler("on_client_disconnected")
     async def leave(transport, client):
@@ -125,4 +131,4 @@ async def main():
     await asyncio.Event().wait()
 
 
-asyncio.run(main())
+uvloop.run(main())

@@ -1,15 +1,27 @@
 """The parts of the media benchmark that decide what a figure is."""
 
-from itertools import islice
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
-from bench.media import capacity, loss
-from bench.media.clips import FRAME, Decoder, encoded, ends, silent
-from bench.media.line import losses
+from bench.media import capacity, chart, found, loss
+from bench.media.capacity import Capacity
+from bench.media.clips import FRAME, Decoder, Packet, encoded, ends, silent
+from bench.media.clock import Clock
+from bench.media.found import Found, Report
+from bench.media.line import Line, losses
 from bench.media.measure import Run, percentile
-from bench.media.talk import stopped
+from bench.media.systems import Server, ServerFailed, System, running
+from bench.media.talk import spread, stopped
 
 
 @pytest.mark.parametrize("holds", [16, 19, 31, 47, 60, 96, 200])
@@ -52,9 +64,16 @@ def test_exactly_the_wanted_share_is_lost() -> None:
 
 def test_an_interruption_ends_an_answer_at_its_last_packet() -> None:
     old, new = [0.02, 0.04, 0.06], [1.7, 1.72]
-    assert stopped([*old, *new], spoken=1.2) == 0.06
-    assert stopped([*old, 0.4, 0.42, *new], spoken=1.2) == 0.42, "it came back while the caller spoke"
-    assert stopped([0.02 * tick for tick in range(150)], spoken=1.2) is None
+    assert stopped([*old, *new], onset=0.0, spoken=1.2) == 0.06
+    assert stopped([*old, 0.4, 0.42, *new], onset=0.0, spoken=1.2) == 0.42, "it came back while the caller spoke"
+    assert stopped([*old, 2.0, 2.02, *(at + 2 for at in new)], onset=1.0, spoken=2.2) == 2.02, "a gap before it"
+
+
+def test_an_answer_that_is_heard_whole_was_not_interrupted() -> None:
+    whole = [0.02 * tick for tick in range(150)]
+    assert stopped(whole, onset=0.3, spoken=1.2) is None
+    assert stopped([*whole, 3.4, 3.42], onset=0.3, spoken=1.2) is None
+    assert stopped([*whole[:-20], 3.4, 3.42], onset=0.3, spoken=1.2) == pytest.approx(2.58)
 
 
 def test_a_clip_is_audible_between_its_silences_only() -> None:
@@ -88,3 +107,154 @@ def run(**found: object) -> Run:
 def test_each_rule_of_holding_is_a_fault_of_its_own(found: dict[str, object], fault: str) -> None:
     assert run().faults(single_wait=500) == []
     assert run(**found).faults(single_wait=500) == [fault]
+
+
+async def test_a_number_whose_server_fails_is_not_held() -> None:
+    tried: list[int] = []
+
+    async def trial(callers: int) -> Run:
+        tried.append(callers)
+        if callers > 20:
+            raise ServerFailed("it has ended")
+        return run(callers=callers, connected=callers)
+
+    told: list[str] = []
+    result = await capacity.search(trial, run(callers=1, connected=1), run(callers=8, connected=8), told.append)
+    assert result == Capacity(20, 22, ["it has ended"])
+    assert tried == [16, 32, 24, 20, 22]
+    assert len(told) == 1 + len(tried)
+
+
+async def test_a_search_ends_when_its_time_is_over() -> None:
+    async def trial(callers: int) -> Run:
+        return run(callers=callers, connected=callers)
+
+    told: list[str] = []
+    result = await capacity.search(trial, run(), run(callers=8, connected=8), told.append, seconds=-1)
+    assert result == Capacity(8)
+    assert told[1:] == ["no more is tried after -1 s"]
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "why"),
+    [({"late": 16.0}, "we were 16 ms late ourselves"), ({"others": 0.2}, "others used 20% of its core")],
+)
+async def test_a_run_that_failed_while_disturbed_is_repeated(disturbed: dict[str, object], why: str) -> None:
+    single, bad = run(callers=1, connected=1), run(callers=8, connected=8, gaps=[70.0] * 20, **disturbed)
+
+    async def better(callers: int) -> Run:
+        return run(callers=callers, connected=callers, **disturbed)
+
+    async def again(callers: int) -> Run:
+        return bad
+
+    told: list[str] = []
+    assert await capacity.search(better, single, bad, told.append, most=8) == Capacity(8)
+    assert told[0] == f"8 callers: gap 70 ms; void: {why}; once more"
+    result = await capacity.search(again, single, bad, told.append, seconds=-1)
+    assert result == Capacity(1, 8, ["gap 70 ms", f"void: {why}"])
+
+
+@pytest.mark.parametrize("command", ["print('no')", "import sys; sys.exit('no')"])
+async def test_a_server_that_does_not_start_is_told_of(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ServerFailed, match="did not start"):
+        async with running(System("none", ("-c", command), 0.3), tmp_path / "log"):
+            pass
+
+
+def test_a_server_that_is_gone_is_told_of() -> None:
+    gone = Server(System("none", (), 0.3), "http://127.0.0.1:1", pid=2**22 + 1)
+    with pytest.raises(ServerFailed):
+        gone.cpu()
+    with pytest.raises(ServerFailed):
+        gone.memory()
+
+
+def test_questions_are_spread_evenly_however_many_there_are() -> None:
+    for count in (6, 12, 30):
+        moments = sorted(islice(spread(), count))
+        assert max(after - before for before, after in pairwise([*moments, 1 + moments[0]])) < 2.7 / count
+
+
+class Echo(MediaStreamTrack):
+    """What comes in, as it comes."""
+
+    kind = "audio"
+
+    def __init__(self, source: MediaStreamTrack) -> None:
+        super().__init__()
+        self._source = source
+
+    async def recv(self) -> Any:
+        return await self._source.recv()
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[str]:
+    """A stock aiortc server that says back what it hears; its URL."""
+    connections: list[RTCPeerConnection] = []
+
+    async def offer(request: web.Request) -> web.Response:
+        connection = RTCPeerConnection()
+        connections.append(connection)
+        connection.on("track", lambda track: connection.addTrack(Echo(track)))
+        await connection.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        return web.Response(text=connection.localDescription.sdp)
+
+    site = web.Application()
+    site.router.add_post("/offer", offer)
+    runner = web.AppRunner(site, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/offer"
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections))
+        await runner.cleanup()
+
+
+def beep() -> list[Packet]:
+    return encoded((8_000 * np.sin(2 * np.pi * 440 / 48_000 * np.arange(10 * FRAME))).astype(np.int16))
+
+
+async def test_a_line_hears_what_a_stock_server_says_back() -> None:
+    async with echoing() as url, Clock() as clock, Line(url, silent(), clock) as line:
+        await asyncio.sleep(0.5)
+        assert line.heard == []
+        first, last = await line.mouth.say(beep())
+        heard = await line.voice(first, 3.0)
+        await line.quiet(0.3, 3.0)
+        assert heard is not None and heard > first
+        assert line.heard[0] == heard
+        assert 9 <= len(line.heard) <= 13
+        assert last > first
+        assert line.packets > 20
+
+
+async def test_a_line_that_loses_all_is_not_heard() -> None:
+    async with echoing() as url, Clock() as clock, Line(url, silent(), clock, loss=1.0) as line:
+        first, _ = await line.mouth.say(beep())
+        assert await line.voice(first, 0.5) is None
+
+
+def report() -> Report:
+    whole = Found(0.3, 0.145, 130.0, run(), run(stops=[60.0]), run(callers=8, connected=8), capacity=Capacity(50, 54))
+    place = {"date": "today", "commit": "abc", "processor": "P<1>", "cores": 2, "load": 0.5}
+    return Report(place, systems={"ours": whole, "theirs & others": Found(0.2, 0.15, failed=["it has ended"])})
+
+
+def test_a_system_that_failed_has_empty_rows_beside_the_others() -> None:
+    table = report().as_json()["table"]
+    assert table["ours"]["overhead p50"] == pytest.approx(55.0)
+    assert table["ours"]["callers on a core"] == 50
+    assert table["theirs & others"]["overhead p50"] is None
+    [main, _] = found.tables(report())
+    assert [list(column.cells)[0] for column in main.columns] == ["wait p50", "500", "-"]
+
+
+def test_the_chart_is_well_formed_and_names_what_was_not_measured() -> None:
+    drawn = chart.svg(report())
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert "theirs &amp; others" in drawn
+    assert "not measured" in drawn
