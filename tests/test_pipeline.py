@@ -32,6 +32,7 @@ from voicechat.commands import (
 )
 from voicechat.config import AgentSettings, ServerSettings, Settings
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
+from voicechat.ears import Ears
 from voicechat.events import (
     Event,
     Failed,
@@ -59,7 +60,6 @@ from voicechat.events import (
     TranscriptFinal,
     TurnMeasured,
 )
-from voicechat.hearing import Ears
 from voicechat.pipeline import Pipeline, Recogniser
 from voicechat.reply import Speaker
 from voicechat.session import HISTORY_ITEMS, Session

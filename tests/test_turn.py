@@ -6,10 +6,16 @@ from hypothesis import strategies as st
 
 from voicechat.errors import IllegalMove
 from voicechat.events import State
-from voicechat.turn import MOVES, Act, Floor, Rules
+from voicechat.interjections import Interjections
+from voicechat.rules import Profile, Rules
+from voicechat.turn import MOVES, NO_CLUES, Act, Clues, Floor
 
 FRAME = 0.02
-RULES = Rules()
+RULES = Rules(interjections=Interjections(["mhm", "okay", "i see"], ["stop", "hold on"]))
+
+# What a spotter says of a candidate
+WORDS = Clues(back_channel=0.1)
+HUM = Clues(back_channel=0.9)
 
 # What one frame sounds like: (voiced, probability of speech)
 SPEECH = (True, 0.9)
@@ -18,16 +24,18 @@ QUIET = (False, 0.02)
 MURMUR = (True, 0.4)  # below the threshold, above it less the hysteresis
 
 
-def hear(floor: Floor, sound: tuple[bool, float], seconds: float) -> list[tuple[float, Act]]:
+def hear(
+    floor: Floor, sound: tuple[bool, float], seconds: float, clues: Clues = NO_CLUES
+) -> list[tuple[float, Act]]:
     """Feeds the sound; the acts with the second (of this sound) at which each came."""
     acts = []
     for frame in range(round(seconds / FRAME)):
-        acts += [(round((frame + 1) * FRAME, 3), act) for act in floor.hear(*sound, FRAME)]
+        acts += [(round((frame + 1) * FRAME, 3), act) for act in floor.hear(*sound, FRAME, clues)]
     return acts
 
 
-def floor_in(state: State) -> Floor:
-    floor = Floor(RULES)
+def floor_in(state: State, rules: Rules = RULES) -> Floor:
+    floor = Floor(rules)
     path = {
         State.IDLE: (),
         State.LISTENING: (State.LISTENING,),
@@ -64,15 +72,15 @@ def floor_in(state: State) -> Floor:
         pytest.param(
             State.LISTENING,
             [(SPEECH, 31.0)],
-            [(30.0, Act.END), (30.2, Act.CUT), (30.2, Act.BEGIN)],
+            [(30.0, Act.END), (30.1, Act.PAUSE), (30.3, Act.CUT), (30.3, Act.BEGIN)],
             State.LISTENING,
             id="a turn has a longest length, and who speaks on begins another",
         ),
         pytest.param(State.SPEAKING, [(SPEECH, 0.1)], [(0.06, Act.PAUSE)], State.BARGED_IN, id="a voice pauses"),
         pytest.param(
             State.SPEAKING,
-            [(SPEECH, 0.5)],
-            [(0.06, Act.PAUSE), (0.2, Act.CUT), (0.2, Act.BEGIN)],
+            [(SPEECH, 0.7)],
+            [(0.06, Act.PAUSE), (0.5, Act.CUT), (0.5, Act.BEGIN)],
             State.LISTENING,
             id="speech cuts",
         ),
@@ -97,12 +105,46 @@ def floor_in(state: State) -> Floor:
             State.SPEAKING,
             id="a syllable is not an interruption",
         ),
+        pytest.param(
+            State.SPEAKING,
+            [(SPEECH, 0.3), (QUIET, 0.2), (SPEECH, 0.3), (QUIET, 0.4), (SPEECH, 0.3), (QUIET, 0.4)],
+            [(0.06, Act.PAUSE), (1.1, Act.RESUME), (1.26, Act.PAUSE), (1.8, Act.RESUME)],
+            State.SPEAKING,
+            id="interjections do not add up",
+        ),
+        pytest.param(
+            State.SPEAKING,
+            [(NOISE, 1.0), ((True, 0.9), 0.7)],
+            [(0.06, Act.PAUSE), (0.36, Act.RESUME), (1.1, Act.PAUSE), (1.5, Act.CUT), (1.5, Act.BEGIN)],
+            State.LISTENING,
+            id="speech over a noise that was found to be nothing still interrupts",
+        ),
+        pytest.param(
+            State.SPEAKING,
+            [(SPEECH, 0.06), *[(QUIET, 0.2), (SPEECH, 0.1)] * 15],
+            [(0.06, Act.PAUSE), (4.06, Act.CUT), (4.06, Act.BEGIN)],
+            State.LISTENING,
+            id="a babble that goes on is decided",
+        ),
         pytest.param(State.SPEAKING, [(QUIET, 9.0)], [], State.SPEAKING, id="silence changes nothing"),
-        pytest.param(State.THINKING, [(NOISE, 3.0)], [], State.THINKING, id="noise does not stop thinking"),
         pytest.param(
             State.THINKING,
-            [(SPEECH, 0.3)],
-            [(0.2, Act.CUT), (0.2, Act.BEGIN)],
+            [(NOISE, 0.2), (QUIET, 3.0)],
+            [(0.06, Act.PAUSE), (0.36, Act.RESUME)],
+            State.THINKING,
+            id="a cough holds back the answer that is being made, and does not stop it",
+        ),
+        pytest.param(
+            State.LISTENING,
+            [(NOISE, 3.0)],
+            [(0.3, Act.END)],
+            State.THINKING,
+            id="a noise that goes on after a turn does not hold the answer back",
+        ),
+        pytest.param(
+            State.THINKING,
+            [(SPEECH, 0.4)],
+            [(0.06, Act.PAUSE), (0.3, Act.CUT), (0.3, Act.BEGIN)],
             State.LISTENING,
             id="speech while thinking goes on with the turn",
         ),
@@ -125,6 +167,139 @@ def test_push_to_talk_moves_nothing_by_sound() -> None:
     floor = Floor(Rules(detects=False))
     assert hear(floor, SPEECH, 3.0) == []
     assert floor.state is State.IDLE
+
+
+@pytest.mark.parametrize(
+    ("sound", "clues", "acts"),
+    [
+        pytest.param(0.3, WORDS, [(0.06, Act.PAUSE), (0.2, Act.CUT), (0.2, Act.BEGIN)], id="known words cut early"),
+        pytest.param(0.7, HUM, [(0.06, Act.PAUSE)], id="what may be a back-channel is waited for"),
+        pytest.param(0.9, HUM, [(0.06, Act.PAUSE), (0.8, Act.CUT), (0.8, Act.BEGIN)], id="though not for ever"),
+    ],
+)
+def test_a_spotter_tells_words_from_back_channels(sound: float, clues: Clues, acts: list[tuple[float, Act]]) -> None:
+    assert hear(floor_in(State.SPEAKING), SPEECH, sound, clues) == acts
+
+
+CUT = (Act.CUT, Act.BEGIN)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "text", "acts"),
+    [
+        pytest.param(0.3, "could you", CUT, id="words are an interruption"),
+        pytest.param(0.3, "could", (), id="one word is not"),
+        pytest.param(0.3, "Okay. Mmhm, I see.", (), id="back-channels are not"),
+        pytest.param(0.3, "okay but why", CUT, id="words after a back-channel are"),
+        pytest.param(0.3, "Stop!", CUT, id="a stop phrase is, alone"),
+        pytest.param(0.3, "okay hold on", CUT, id="a stop phrase is, after a back-channel"),
+        pytest.param(0.0, "thank you for watching", (), id="words without speech are a fancy"),
+    ],
+)
+def test_partial_texts_decide_a_candidate(spoken: float, text: str, acts: tuple[Act, ...]) -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH if spoken else NOISE, spoken or 0.1)
+    assert floor.read(text) == acts
+
+
+def test_a_back_channel_that_was_read_is_waited_for_and_words_after_it_are_not() -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH, 0.4)
+    floor.read("okay")
+    assert hear(floor, SPEECH, 0.2) == [], "it would have been cut without the text"
+    floor.read("okay but")
+    assert hear(floor, SPEECH, 0.02) == [(0.02, Act.CUT), (0.02, Act.BEGIN)]
+
+
+def test_texts_move_nothing_when_there_is_no_candidate() -> None:
+    for state in set(State) - {State.BARGED_IN}:
+        assert floor_in(state).read("stop") == ()
+
+
+def test_min_words_of_none_leaves_it_to_the_sound() -> None:
+    floor = floor_in(State.SPEAKING, Rules(speaking=Profile(min_words=0)))
+    hear(floor, SPEECH, 0.16)
+    assert floor.read("could you tell me something") == ()
+    assert hear(floor, SPEECH, 0.04) == [(0.04, Act.CUT), (0.04, Act.BEGIN)], "words are known, so `confirm` is enough"
+
+
+def test_while_an_answer_is_heard_and_while_it_is_made_other_rules_hold() -> None:
+    rules = Rules(speaking=Profile(confirm_alone=1.0, threshold=0.95), waiting=Profile(confirm_alone=0.2))
+    assert hear(floor_in(State.THINKING, rules), SPEECH, 0.3)[1:] == [(0.2, Act.CUT), (0.2, Act.BEGIN)]
+    assert hear(floor_in(State.SPEAKING, rules), SPEECH, 0.9) == [(0.06, Act.PAUSE), (0.3 + 0.06, Act.RESUME)]
+    assert hear(floor_in(State.IDLE, rules), SPEECH, 0.1) == [(0.1, Act.BEGIN)]
+
+
+def test_ducking_comes_before_the_pause_and_noise_never_pauses() -> None:
+    rules = Rules(ducks=True)
+    assert hear(floor_in(State.SPEAKING, rules), NOISE, 0.5) == [(0.06, Act.DUCK), (0.36, Act.RESUME)]
+    assert hear(floor_in(State.SPEAKING, rules), SPEECH, 0.6) == [
+        (0.06, Act.DUCK),
+        (0.1, Act.PAUSE),
+        (0.5, Act.CUT),
+        (0.5, Act.BEGIN),
+    ]
+    assert hear(floor_in(State.THINKING, rules), NOISE, 0.1) == [(0.06, Act.PAUSE)], "what is not heard is held back"
+
+
+def test_a_voice_in_the_last_words_belongs_to_the_next_turn() -> None:
+    floor = floor_in(State.SPEAKING)
+    assert hear(floor, SPEECH, 0.2, Clues(ending=True)) == []
+    floor.rest()
+    assert hear(floor, SPEECH, 0.02) == [(0.02, Act.BEGIN)]
+    assert floor.speech == pytest.approx(0.22)
+
+
+@pytest.mark.parametrize(
+    ("sound", "acts", "ends"),
+    [
+        (SPEECH, [(0.04, Act.BEGIN)], State.LISTENING),
+        (QUIET, [(0.3, Act.RESUME)], State.IDLE),
+    ],
+)
+def test_a_candidate_that_outlives_the_answer_is_the_next_turn_or_nothing(
+    sound: tuple[bool, float], acts: list[tuple[float, Act]], ends: State
+) -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH, 0.06)
+    floor.rest()
+    assert hear(floor, sound, 0.4) == acts
+    assert floor.state is ends
+
+
+def test_an_answer_that_begins_during_a_candidate_waits_for_it() -> None:
+    floor = floor_in(State.IDLE)
+    floor.think()
+    hear(floor, NOISE, 0.1)
+    floor.think()
+    assert hear(floor, QUIET, 0.5) == [(0.26, Act.RESUME)]
+    assert floor.state is State.THINKING
+
+
+def test_the_callers_program_may_take_a_candidate() -> None:
+    floor = floor_in(State.SPEAKING)
+    assert floor.take() == ()
+    hear(floor, NOISE, 0.1)
+    assert floor.take() == CUT
+
+
+def test_somebody_may_know_better_how_long_a_silence_must_be() -> None:
+    floor = floor_in(State.LISTENING)
+    assert hear(floor, QUIET, 1.0, Clues(silence=0.8)) == [(0.8, Act.END)]
+
+
+def test_time_without_frames_is_silence_but_no_audio() -> None:
+    floor = floor_in(State.LISTENING)
+    assert floor.lapse(1.0) == (Act.END,)
+    assert floor.clock == 0.0
+
+
+@pytest.mark.parametrize("state", [State.THINKING, State.SPEAKING])
+def test_an_answer_without_progress_is_given_up(state: State) -> None:
+    floor = floor_in(state)
+    assert hear(floor, QUIET, 61.0, Clues(sounding=False)) == [(60.0, Act.GIVE_UP)]
+    assert floor.state is State.IDLE
+    assert hear(floor_in(State.SPEAKING), QUIET, 200.0, Clues(sounding=True)) == [], "a long answer is not"
 
 
 def test_an_answer_that_may_not_be_interrupted_is_not() -> None:
@@ -153,7 +328,7 @@ SOUNDS = st.lists(st.tuples(st.sampled_from([SPEECH, NOISE, QUIET, MURMUR]), st.
 
 
 @given(SOUNDS)
-def test_the_floor_is_never_silent_for_good(sounds: list[tuple[tuple[bool, float], float]]) -> None:
+def test_an_answer_is_never_paused_for_good(sounds: list[tuple[tuple[bool, float], float]]) -> None:
     """Whatever was heard: after quiet, an answer is either going on or over, never paused; a turn has ended."""
     floor = floor_in(State.SPEAKING)
     for sound, seconds in sounds:
@@ -171,7 +346,75 @@ def test_acts_alternate_as_a_session_needs_them(sounds: list[tuple[tuple[bool, f
         Act.RESUME: {Act.PAUSE},
         Act.CUT: {Act.BEGIN},
         Act.BEGIN: {Act.END},
-        Act.END: {Act.CUT},  # no answer is given here: the caller goes on while we think
+        Act.END: {Act.PAUSE},  # no answer is given here: the caller goes on while we think
     }
     for act, following in zip(acts, acts[1:], strict=False):
         assert following in follows[act]
+
+
+class Answerer:
+    """A session around the floor that answers or does not, and loses nothing it is asked to keep."""
+
+    def __init__(self) -> None:
+        self.floor = Floor(Rules(ducks=False))
+        self.open = 0  # utterances that were begun and not ended
+        self.paused = False
+
+    def do(self, acts: tuple[Act, ...]) -> None:
+        for act in acts:
+            match act:
+                case Act.BEGIN:
+                    self.open += 1
+                    self.paused = False
+                case Act.END:
+                    self.open -= 1
+                case Act.PAUSE:
+                    self.paused = True
+                case Act.RESUME | Act.GIVE_UP:
+                    self.paused = False
+
+    def happen(self, what: str) -> None:
+        floor = self.floor
+        match what:
+            case "think" if floor.state is not State.LISTENING and floor.state is not State.SPEAKING:
+                floor.think()
+            case "speak" if floor.state is State.THINKING:
+                floor.speak()
+            case "rest" if floor.state is not State.LISTENING:
+                floor.rest()
+            case "take":
+                self.do(floor.take())
+            case "stop" | "mhm" | "could you please":
+                self.do(floor.read(what))
+            case "lapse":
+                self.do(floor.lapse(1.0))
+            case "push" | "detect":
+                floor.rules = Rules(detects=what == "detect")
+
+
+HAPPENINGS = st.one_of(
+    st.tuples(st.sampled_from([SPEECH, NOISE, QUIET, MURMUR]), st.floats(0.02, 2.0), st.booleans()),
+    st.sampled_from(
+        ["think", "speak", "rest", "take", "stop", "mhm", "could you please", "lapse", "push", "detect"]
+    ),
+)
+
+
+@given(st.lists(HAPPENINGS, max_size=40))
+def test_the_floor_is_never_silent_for_good(happenings: list[tuple[tuple[bool, float], float, bool] | str]) -> None:
+    """From wherever it has come, and though no engine ever answers: it comes to rest, and a new utterance is heard."""
+    session = Answerer()
+    for what in happenings:
+        if isinstance(what, str):
+            session.happen(what)
+            continue
+        sound, seconds, sounding = what
+        for _ in range(round(seconds / FRAME)):
+            session.do(session.floor.hear(*sound, FRAME, Clues(sounding=sounding)))
+    session.happen("detect")
+    for _ in range(100):
+        session.do(session.floor.lapse(1.0, Clues(sounding=False)))
+    assert session.floor.state is State.IDLE
+    assert not session.paused
+    acts = [act for sound in (SPEECH, QUIET) for _, act in hear(session.floor, sound, 1.0)]
+    assert acts == [Act.BEGIN, Act.END]

@@ -18,9 +18,9 @@ import structlog
 from voicechat import adapters, logs
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
+from voicechat.ears import Ears
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
 from voicechat.events import Failed
-from voicechat.hearing import Ears
 from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
 from voicechat.models import ModelManager

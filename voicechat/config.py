@@ -47,6 +47,51 @@ class ServerSettings(Section):
     offer_media_lines: Count = 3
 
 
+class WaitingSettings(Section):
+    """How readily the caller's voice stops an answer that is still being made; seconds of audio."""
+
+    pause_after: Seconds = 0.06
+    """Voiced sound that holds the answer back."""
+    confirm: Seconds = 0.2
+    """Speech that is an interruption, where something tells that it is no back-channel."""
+    confirm_alone: Seconds = 0.3
+    """The same where nothing tells: no spotter, and no words yet."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Probability that counts as speech; null: that of all speech."""
+    min_words: Annotated[int, Field(ge=0)] = 2
+    """So many words understood, back-channels left out, are an interruption at once; 0: words never are."""
+
+
+class BargeInSettings(WaitingSettings):
+    """Who speaks over an answer: what of it stops the answer, and what comes then."""
+
+    first: Literal["pause", "duck"] = "pause"
+    """What the first voiced sound does; with duck, the answer is paused when it proves to be speech."""
+    duck_db: Annotated[float, Field(ge=0, le=60)] = 18.0
+    confirm_alone: Seconds = 0.5
+    release: Seconds = 0.3
+    """Quiet after a pause that lets the answer go on."""
+    longest_back_channel: Seconds = 0.8
+    """So long a back-channel is waited for; who speaks on interrupts."""
+    back_channels: tuple[str, ...] = (
+        "mhm", "mm", "hmm", "uh huh", "uh", "um", "er", "erm", "ah", "oh", "okay", "ok", "right", "yeah", "yes", "yep",
+        "sure", "i see", "got it", "go on", "all right", "alright", "wow", "really", "good", "great", "nice", "cool",
+        "exactly", "of course",
+    )  # fmt: skip
+    """Said without wanting the floor."""
+    stop_phrases: tuple[str, ...] = (
+        "stop", "wait", "hold on", "hang on", "be quiet", "shut up", "enough", "that's enough", "pause", "never mind",
+        "one moment", "excuse me",
+    )  # fmt: skip
+    """They interrupt at once."""
+    when_empty: Literal["resume", "offer", "rest"] = "resume"
+    """When nothing was said after all: say the rest of the answer, offer to, or be silent."""
+    offer: str = "Shall I go on?"
+    note: str = ""
+    """What the agent reads after an answer that was interrupted; empty: nothing."""
+    waiting: WaitingSettings = WaitingSettings()
+
+
 class TurnSettings(Section):
     """Who holds the floor; seconds of audio."""
 
@@ -56,14 +101,13 @@ class TurnSettings(Section):
     """Sound from before the speech that the recogniser hears too."""
     start: Seconds = 0.1
     """Speech needed before the caller's turn begins."""
-    pause_after: Seconds = 0.06
-    """Voiced sound over an answer that pauses it."""
-    confirm: Seconds = 0.2
-    """Speech over an answer that cuts it."""
-    release: Seconds = 0.3
-    """Quiet after a pause that lets the answer go on."""
     max_utterance: Seconds = 30.0
     """A longer utterance is taken as finished."""
+    last_words: Seconds = 0.2
+    """A voice over so little of an answer's end belongs to the next turn."""
+    give_up: Annotated[float, Field(ge=5)] = 60.0
+    """An answer of which nothing has come for this long is given up."""
+    barge_in: BargeInSettings = BargeInSettings()
 
 
 class WebrtcVadSettings(Section):
@@ -188,6 +232,10 @@ class PlayoutSettings(Section):
     """Opus, bits a second."""
     complexity: Annotated[int, Field(ge=0, le=10)] = 5
     """Opus, 0 cheapest to 10 best."""
+    fec: Literal["auto", "always", "never"] = "auto"
+    """Opus packets that repair the loss of others, for callers who report losses, for all, or for none."""
+    dtx: bool = False
+    """Silence is not sent to WebRTC callers, but for a packet now and then."""
 
 
 class TransportSettings(Section):

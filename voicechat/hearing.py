@@ -3,77 +3,74 @@
 Nothing here waits: a frame is dealt with before the next one is taken.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from voicechat.audio import FRAME_SECONDS, AudioFrame
 from voicechat.commands import ClearInput, Command, CommitInput
+from voicechat.ears import Ears
 from voicechat.errors import BadMessage
-from voicechat.events import InputCleared, InputDropped, ReplyPaused, ReplyResumed, SpeechStarted, SpeechStopped, State
-from voicechat.protocols import Peer, VadStream
+from voicechat.events import (
+    InputCleared,
+    InputDropped,
+    ReplyPaused,
+    ReplyResumed,
+    SpeechStarted,
+    SpeechStopped,
+    State,
+    TranscriptPartial,
+)
+from voicechat.protocols import Peer
 from voicechat.session import Session
-from voicechat.turn import Act
+from voicechat.turn import Act, Clues
 from voicechat.utterance import Utterance
 
 PRE_ROLL_SECONDS: Final = 2.0
 """Sound that is kept in case an utterance began in it."""
 
-WAKE_SECONDS: Final = 0.2
-"""Sound from before it woke that the second stage hears, to settle its memory."""
-
-DOZE_SECONDS: Final = 0.5
-"""Without voice for this long, the second stage sleeps."""
-
 SHORTEST_SECONDS: Final = 0.1
 """Less sound than this cannot be committed."""
 
+STALL_SECONDS: Final = 1.0
+"""An answer of which no sound has left for this long makes no progress."""
 
-class Ears:
-    """The two stages of voice detection: the cheap one hears all, and wakes the good one."""
+MISSED_SECONDS: Final = 0.5
+"""When no frame has come for this long, time passes without one."""
 
-    def __init__(self, fast: VadStream, slow: VadStream) -> None:
-        self._fast, self._slow = fast, slow
-        self._recent: deque[AudioFrame] = deque(maxlen=round(WAKE_SECONDS / FRAME_SECONDS))
-        self._unvoiced = DOZE_SECONDS
 
-    def hear(self, frame: AudioFrame, *, attentive: bool) -> tuple[bool, float]:
-        """Whether the frame is voiced, and how likely it is speech. Attentive ears do not doze."""
-        voiced = self._fast.probability(frame.samples) >= 0.5
-        asleep = self._unvoiced >= DOZE_SECONDS
-        self._unvoiced = 0.0 if voiced or attentive else self._unvoiced + frame.seconds
-        if self._unvoiced >= DOZE_SECONDS:
-            self._recent.append(frame)
-            return voiced, 0.0
-        if asleep:
-            self._slow.reset()
-            for earlier in self._recent:
-                self._slow.probability(earlier.samples)
-            self._recent.clear()
-        return voiced, self._slow.probability(frame.samples)
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What hearing asks of the session's other half."""
+
+    interrupt: Callable[[], None]
+    """The caller's turn begins: whatever is being answered is over."""
+    utter: Callable[[], Utterance]
+    """A new utterance, perhaps only a candidate, being recognised as it comes."""
+    spoken: Callable[[Utterance, float], None]
+    """The caller has finished it, so many seconds after the last speech."""
+    ending: Callable[[], bool]
+    """Whether the answer is in its last words."""
+    give_up: Callable[[], None]
+    """Nothing has come of the answer for too long."""
+    command: Callable[[Command], None]
 
 
 class Hearing:
-    """Listens to one peer. `interrupt`, `spoken` and `command` are the conversation's."""
+    """Listens to one peer."""
 
-    def __init__(
-        self,
-        session: Session,
-        peer: Peer,
-        ears: Ears,
-        *,
-        interrupt: Callable[[], None],
-        utter: Callable[[], Utterance],
-        spoken: Callable[[Utterance, float], None],
-        command: Callable[[Command], None],
-    ) -> None:
+    def __init__(self, session: Session, peer: Peer, ears: Ears, conversation: Conversation) -> None:
         self._session, self._peer, self._ears = session, peer, ears
-        self._interrupt, self._utter, self._spoken, self._command = interrupt, utter, spoken, command
+        self._conversation = conversation
         self._recent: deque[AudioFrame] = deque(maxlen=round(PRE_ROLL_SECONDS / FRAME_SECONDS))
-        self._utterance: Utterance | None = None
+        self._utterance: Utterance | None = None  # the caller's, or a candidate's
         self._unclaimed = 0.0  # seconds of sound that are no utterance's; a push-to-talk caller may still commit them
         self._dropped = 0.0
+        self._paused: str | None = None  # the answer of which a pause was told
+        self._heard_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Until the peer hangs up."""
@@ -87,24 +84,58 @@ class Hearing:
                     case ClearInput():
                         self._clear()
                     case _:
-                        self._command(entry)
+                        self._conversation.command(entry)
                 self._session.tell_state()
+
+    def read(self, utterance: Utterance, guess: TranscriptPartial) -> None:
+        """What is understood of an utterance so far; of a candidate only the floor gets to know."""
+        utterance.guess = guess
+        text = guess.stable + guess.tail
+        if utterance is self._utterance:
+            self._ears.read(text)
+        if utterance.begun:
+            self._session.emit(guess)
+        elif utterance is self._utterance:
+            self._do(self._session.floor.read(text))
+            self._session.tell_state()
+
+    def asked(self, question: bool) -> None:
+        """An answer is over: whether it ended in a question."""
+        self._ears.asked(question)
+
+    def lapse(self) -> None:
+        """To be called now and then: frames that do not come are silence too."""
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at >= MISSED_SECONDS:
+            self._do(self._session.floor.lapse(now - self._heard_at, self._clues(now)))
+            self._heard_at = now
+            self._session.tell_state()
 
     def _hear(self, frame: AudioFrame) -> None:
         floor = self._session.floor
+        self._heard_at = now = asyncio.get_running_loop().time()
         attentive = floor.state in (State.LISTENING, State.BARGED_IN)
-        voiced, probability = self._ears.hear(frame, attentive=attentive)
+        voiced, probability = self._ears.hear(frame, attentive=attentive, levels=self._peer.levels, now=now)
         self._recent.append(frame)
         self._count_dropped()
-        acts = floor.hear(voiced, probability, frame.seconds)
+        acts = floor.hear(voiced, probability, frame.seconds, self._clues(now))
         if self._utterance is not None:
             self._utterance.hear(frame)
         elif not floor.rules.detects:
             self._unclaimed += frame.seconds
             if voiced:
-                self._open(floor.rules.pause_after)
-        for act in acts:
-            self._do(act)
+                self._open(self._pre_roll(floor.rules.speaking.pause_after)).begun = True
+        self._do(acts)
+
+    def _clues(self, now: float) -> Clues:
+        speaks = self._session.floor.state is State.SPEAKING
+        levels = self._peer.levels if speaks else ()
+        return Clues(
+            silence=self._ears.silence,
+            back_channel=self._ears.back_channel,
+            ending=speaks and self._conversation.ending(),
+            sounding=bool(levels) and levels[-1][0] > now - STALL_SECONDS,
+        )
 
     def _count_dropped(self) -> None:
         lost = self._peer.dropped - self._dropped
@@ -112,51 +143,96 @@ class Hearing:
             self._dropped += lost
             self._session.emit(InputDropped(lost))
 
-    def _do(self, act: Act) -> None:
-        session = self._session
-        match act:
-            case Act.PAUSE:
-                self._peer.pause()
-                if session.reply is not None:
-                    session.emit(ReplyPaused(session.reply))
-            case Act.RESUME:
-                self._peer.resume()
-                if session.reply is not None:
-                    session.emit(ReplyResumed(session.reply))
-            case Act.CUT:
-                if session.reply is not None:
+    def _do(self, acts: Iterable[Act]) -> None:
+        for act in acts:
+            match act:
+                case Act.DUCK:
+                    self._peer.duck(self._session.knobs.barge_in.duck_db)
+                    self._consider()
+                case Act.PAUSE:
+                    self._peer.pause()
+                    self._consider()
+                    self._tell_pause()
+                case Act.RESUME:
+                    self._dismiss()
+                    self._peer.resume()
+                    self._tell_resume()
+                case Act.CUT:
                     self._peer.pause()  # at once; the cut itself follows the news of it
-            case Act.BEGIN:
-                utterance = self._utterance or self._open(session.floor.speech)  # push-to-talk may have been before
-                session.emit(SpeechStarted(utterance.item, max(0.0, session.floor.clock - utterance.seconds)))
-                self._interrupt()
-            case Act.END:
-                self._finish()
+                case Act.BEGIN:
+                    self._begin()
+                case Act.END:
+                    self._finish()
+                case Act.GIVE_UP:
+                    self._conversation.give_up()
 
-    def _open(self, spoken: float) -> Utterance:
-        """An utterance that began `spoken` seconds ago, with its pre-roll."""
-        self._unclaimed = 0.0
-        self._utterance = utterance = self._utter()
+    def _tell_pause(self) -> None:
+        self._paused = self._session.reply
+        if self._paused is not None:
+            self._session.emit(ReplyPaused(self._paused))
+
+    def _tell_resume(self) -> None:
+        if self._paused is not None and self._paused == self._session.reply:
+            self._session.emit(ReplyResumed(self._paused))
+        self._paused = None
+
+    def _consider(self) -> None:
+        """A candidate opens: it is recognised from now on, in case it becomes the caller's utterance."""
+        if self._utterance is None:
+            frames = self._pre_roll(self._session.floor.speech)
+            self._open(frames)
+            self._ears.consider(frames)
+
+    def _dismiss(self) -> None:
+        """The candidate was nothing."""
+        utterance, self._utterance = self._utterance, None
+        self._ears.dismiss()
+        if utterance is not None:
+            utterance.forget()
+
+    def _begin(self) -> None:
+        session = self._session
+        utterance = self._utterance  # a candidate, or push-to-talk, may have been before
+        if utterance is None:
+            utterance = self._open(self._pre_roll(session.floor.speech))
+        utterance.begun = True
+        self._ears.dismiss()
+        session.emit(SpeechStarted(utterance.item, max(0.0, session.floor.clock - utterance.seconds)))
+        self._conversation.interrupt()
+        if utterance.guess is not None:
+            session.emit(utterance.guess)
+
+    def _pre_roll(self, spoken: float) -> list[AudioFrame]:
+        """The sound of the last `spoken` seconds, and some from before."""
         turns = self._session.settings.turns
-        seconds = spoken + (turns.prefix if turns is not None else 0.3)
-        frames = min(len(self._recent), max(1, round(seconds / FRAME_SECONDS)))
-        for frame in list(self._recent)[-frames:]:
+        seconds = spoken + (turns.prefix if turns is not None else self._session.knobs.prefix)
+        return list(self._recent)[-max(1, round(seconds / FRAME_SECONDS)) :]
+
+    def _open(self, frames: Iterable[AudioFrame]) -> Utterance:
+        """An utterance that began with these frames."""
+        self._unclaimed = 0.0
+        self._utterance = utterance = self._conversation.utter()
+        for frame in frames:
             utterance.hear(frame)
         return utterance
 
     def _finish(self) -> None:
         floor = self._session.floor
         utterance, self._utterance = self._utterance, None
+        self._recent.clear()  # no sound is in two utterances
         if utterance is None:
             return
+        utterance.begun = True
         if floor.rules.detects:
             self._session.emit(SpeechStopped(utterance.item, floor.clock))
         utterance.end()
-        self._spoken(utterance, floor.quiet)
+        self._conversation.spoken(utterance, floor.quiet)
 
     def _commit(self, command: CommitInput) -> None:
+        self._do(self._session.floor.take())
         if self._utterance is None and self._unclaimed >= SHORTEST_SECONDS:
-            self._open(self._unclaimed)  # too soft for the first stage, but the caller says that it was speech
+            # too soft for the first stage, but the caller says that it was speech
+            self._open(self._pre_roll(self._unclaimed))
         if self._utterance is None:
             error = BadMessage(
                 "input_audio_buffer_commit_empty", "there is no sound to commit", event_id=command.event_id

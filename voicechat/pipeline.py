@@ -11,6 +11,7 @@ at most one reply. Every change of the session happens in a method here that doe
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -27,8 +28,9 @@ from voicechat.commands import (
     UpdateSettings,
 )
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
-from voicechat.errors import AdapterError, BadMessage, VoicechatError
+from voicechat.conversation import Item, Role, SessionSettings, Transcript
+from voicechat.ears import Ears
+from voicechat.errors import AdapterError, BadMessage, EngineFailed, VoicechatError
 from voicechat.events import (
     InputCommitted,
     ItemDeleted,
@@ -42,7 +44,8 @@ from voicechat.events import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from voicechat.hearing import Ears, Hearing
+from voicechat.hearing import Conversation, Hearing
+from voicechat.interruptions import BrokenOff, Interruptions, rest_of
 from voicechat.protocols import Agent, AsrEngine, Heard, Lane, Peer
 from voicechat.reply import Reply, Speaker, Timeline, Words
 from voicechat.session import Session
@@ -50,6 +53,9 @@ from voicechat.utterance import Utterance
 
 REMEMBERED_REPLIES: Final = 20
 """Answers whose word times are kept, so that a caller may say how much of them was heard."""
+
+MOST_IN_WORK: Final = 8
+"""Utterances of one session at the recogniser; of more, what is said is not understood."""
 
 WATCH_SECONDS: Final = 1.0
 """How often the time limits of a session are looked at."""
@@ -84,15 +90,23 @@ class Pipeline:
             session,
             peer,
             ears,
-            interrupt=self._interrupted,
-            utter=self._utter,
-            spoken=self._spoken,
-            command=self._obey,
+            Conversation(
+                interrupt=self._interrupted,
+                utter=self._utter,
+                spoken=self._spoken,
+                ending=self._ending_answer,
+                give_up=self._give_up,
+                command=self._obey,
+            ),
         )
+        self._interruptions = Interruptions(settings.turn.barge_in.note)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reply: Reply | None = None
         self._replying: asyncio.Task[None] | None = None
+        self._extra: Reply | None = None  # the fallback or an offer: words that are no agent's answer
+        self._in_work: set[Utterance] = set()  # at the recogniser, candidates too
         self._recognising: list[Utterance] = []  # spoken, and not understood yet
+        self._unanswered = False  # something was understood that wants an answer
         self._owed: CreateReply | None = None  # an answer asked for while the caller is still being understood
         self._timelines: dict[str, Timeline] = {}  # by the utterance's item
         self._heard: OrderedDict[str, Heard] = OrderedDict()  # by the answer's item
@@ -148,6 +162,7 @@ class Pipeline:
         last = loop.time() + limits.session_seconds
         while not self._ending.done():
             await asyncio.sleep(WATCH_SECONDS)
+            self._hearing.lapse()
             if self._session.floor.state is not State.IDLE:
                 self._touch()
             if loop.time() >= last:
@@ -161,16 +176,20 @@ class Pipeline:
     # What the caller says
 
     def _utter(self) -> Utterance:
-        """A new utterance, being recognised from its first frame on."""
+        """A new utterance, being recognised from its first frame on; perhaps only a candidate."""
         session = self._session
         item = session.new_id("item")
         agreement = Agreement()
         utterance = Utterance(
             item,
             limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
-            partial=lambda text: session.emit(TranscriptPartial(item, *agreement.hear(text))),
+            partial=lambda text: self._hearing.read(utterance, TranscriptPartial(item, *agreement.hear(text))),
         )
-        self._spawn(self._understand(utterance))
+        if len(self._in_work) < MOST_IN_WORK:
+            self._in_work.add(utterance)
+            self._spawn(self._understand(utterance))
+        else:
+            utterance.error = EngineFailed("recogniser_busy", "too much was said that is not understood yet")
         return utterance
 
     def _spoken(self, utterance: Utterance, quiet: float) -> None:
@@ -182,28 +201,37 @@ class Pipeline:
         session.emit(InputCommitted(utterance.item, session.last_id()))
         session.add(Item(utterance.item, Role.USER, "", spoken=True))
         self._touch()
+        if utterance.error is not None:
+            self._not_understood(utterance, utterance.error)
 
     async def _understand(self, utterance: Utterance) -> None:
-        session, recogniser = self._session, self._recogniser
-        language = session.settings.language or self._settings.asr.language
+        recogniser = self._recogniser
+        language = self._session.settings.language or self._settings.asr.language
         try:
             transcript = await utterance.recognise(recogniser.engine, recogniser.lane, language)
         except AdapterError as error:
-            if utterance in self._recognising:
-                session.emit(TranscriptFailed(utterance.item, error.code, error.message))
-            self._understood(utterance, "")
+            utterance.error = error
+            if utterance in self._recognising:  # or else when it has been spoken, if ever
+                self._not_understood(utterance, error)
             return
-        if utterance.forgotten:
-            return
-        session.change(utterance.item, text=transcript.text)
-        session.emit(
-            TranscriptFinal(
-                utterance.item, transcript.text, transcript.confidence, utterance.seconds, utterance.work
-            )
-        )
-        self._understood(utterance, transcript.text)
+        finally:
+            self._in_work.discard(utterance)
+        if not utterance.forgotten:
+            self._final(utterance, transcript)
 
-    def _understood(self, utterance: Utterance, text: str) -> None:
+    def _final(self, utterance: Utterance, transcript: Transcript) -> None:
+        session, text = self._session, transcript.text
+        session.change(utterance.item, text=text)
+        session.emit(TranscriptFinal(utterance.item, text, transcript.confidence, utterance.seconds, utterance.work))
+        if self._interruptions.hear(session.interjections.read(text)):
+            self._unanswered = True
+        self._understood(utterance)
+
+    def _not_understood(self, utterance: Utterance, error: AdapterError) -> None:
+        self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
+        self._understood(utterance)
+
+    def _understood(self, utterance: Utterance) -> None:
         """Answers, unless there is more to understand first, or nothing to answer."""
         session = self._session
         timeline = self._timelines.pop(utterance.item, None)
@@ -214,17 +242,73 @@ class Pipeline:
         if self._recognising or session.floor.state is State.LISTENING or self._reply is not None:
             return
         turns = session.settings.turns
+        answers = turns is not None and turns.create_reply
         owed, self._owed = self._owed, None
-        if owed is not None or (text and turns is not None and turns.create_reply):
+        unanswered, self._unanswered = self._unanswered, False
+        if owed is not None or (unanswered and answers):
             self._answer(owed or CreateReply(), timeline)
-        elif session.floor.state is State.THINKING:
+        elif not (answers and self._go_on()):
+            self._interruptions.broken_off = None
             session.floor.rest()
         session.tell_state()
 
     def _interrupted(self) -> None:
         """The caller speaks: whatever is being answered is over."""
         self._touch()
-        self._stop("turn_detected")
+        reply, extra = self._reply, self._extra
+        if self._stop("turn_detected") and reply is not None and reply is not extra:
+            self._interruptions.broken_off = reply.broken_off()
+        self._peer.resume()  # a pause that held nothing must not hold the next answer
+
+    def _go_on(self) -> bool:
+        """Nothing was said after all: the interrupted answer goes on, as configured; False: there is none to."""
+        broken = self._interruptions.broken_off
+        if broken is None:
+            return False
+        heard, rest = rest_of(broken, self._session.history)
+        when_empty = self._settings.turn.barge_in.when_empty
+        if when_empty == "rest" or (broken.whole and not rest):
+            return False
+        if when_empty == "offer" and heard and not broken.offered:
+            self._interruptions.offer()
+            self._say(self._settings.turn.barge_in.offer)
+        elif not heard and not broken.whole:
+            self._interruptions.broken_off = None
+            self._start_answer(broken.settings)
+        else:
+            self._say_rest(broken, rest)
+        return True
+
+    def _say_rest(self, broken: BrokenOff, rest: str) -> None:
+        history = self._interruptions.going_on(self._session.history, rest)
+        self._interruptions.broken_off = None
+
+        async def words() -> AsyncGenerator[str]:
+            yield f"{rest} "
+            if not broken.whole:
+                async with aclosing(self._agent.reply(history, broken.settings)) as tokens:
+                    async for token in tokens:
+                        yield token
+
+        self._start(words, broken.settings)
+
+    def _give_up(self) -> None:
+        """Nothing has come for too long: says so, and if even that comes to nothing, listens."""
+        error = EngineFailed("stalled", f"nothing has come of the answer for {self._settings.turn.give_up:g} s")
+        waiting, self._recognising = self._recognising, []
+        for utterance in waiting:
+            utterance.forget()
+            self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
+        apologised = self._extra is not None and self._reply is self._extra
+        self._unanswered, self._owed = False, None
+        self._session.fail(error)
+        self._stop("stalled", error)
+        self._peer.resume()
+        if not apologised:
+            self._say(self._settings.agent.fallback)
+
+    def _ending_answer(self) -> bool:
+        return self._reply is not None and self._reply.ending(self._settings.turn.last_words)
 
     # What is answered
 
@@ -235,13 +319,25 @@ class Pipeline:
             settings = replace(settings, instructions=request.instructions)
         if request.speaks is not None:
             settings = replace(settings, speaks=request.speaks)
-        history = list(session.history)
+        self._start_answer(settings, timeline)
+
+    def _start_answer(self, settings: SessionSettings, timeline: Timeline | None = None) -> None:
+        history = self._interruptions.told(self._session.history)
+        self._unanswered = False
+        self._interruptions.broken_off = None
         self._start(lambda: self._agent.reply(history, settings), settings, timeline)
+
+    def _say(self, text: str) -> None:
+        """Words of our own, in an answer of their own."""
+        self._start(self._fixed(text), self._session.settings)
+        self._extra = self._reply
 
     def _start(self, words: Words, settings: SessionSettings, timeline: Timeline | None = None) -> None:
         session = self._session
         session.turn += 1
         session.floor.think()
+        if session.floor.state is State.BARGED_IN:
+            self._peer.pause()
         self._reply = Reply(
             session,
             self._peer,
@@ -264,13 +360,13 @@ class Pipeline:
             self._touch()
             self._session.tell_state()
 
-    def _stop(self, reason: str) -> bool:
+    def _stop(self, reason: str, error: VoicechatError | None = None) -> bool:
         """Stops the answer, if there is one."""
         reply, task = self._reply, self._replying
         if reply is None or task is None:
             return False
         self._reply = self._replying = None
-        reply.stop(reason)
+        reply.stop(reason, error)
         self._remember(reply)
         task.cancel()
         return True
@@ -279,6 +375,7 @@ class Pipeline:
         self._heard[reply.item.id] = reply.heard
         while len(self._heard) > REMEMBERED_REPLIES:
             self._heard.popitem(last=False)
+        self._hearing.asked(reply.heard.text.endswith("?"))
 
     @staticmethod
     def _fixed(text: str) -> Words:

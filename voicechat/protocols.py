@@ -151,6 +151,14 @@ class Spotter(Protocol):
     def close(self) -> None: ...
 
 
+class EchoGate(Protocol):
+    """Knows our own voice when the microphone hears it. On the loop; one for each caller."""
+
+    def hear(self, frame: AudioFrame, levels: Sequence[tuple[float, float]], now: float) -> bool:
+        """Whether the frame is explained by what we played; `levels` as `Peer.levels` gives them."""
+        ...
+
+
 class Patience(Protocol):
     """Knows how long one caller's silence must last to end their turn. On the loop; nothing here waits."""
 

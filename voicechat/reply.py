@@ -1,9 +1,10 @@
 """One answer: the agent's words, made into sound, spoken, and accounted for as they are heard."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
@@ -16,13 +17,18 @@ from voicechat.events import (
     ReplyText,
     TurnMeasured,
 )
+from voicechat.interruptions import BrokenOff
 from voicechat.markup import Thoughts
+from voicechat.pace import Pace
 from voicechat.protocols import Heard, Lane, Peer, SpeechChunk, TtsEngine
 from voicechat.sentences import Clauses
 from voicechat.session import Session
 from voicechat.synthesis import Synthesis
 
 Words = Callable[[], AsyncGenerator[str]]
+
+TOKENS_AHEAD = 4096
+"""An agent is heard out as fast as it speaks: what it had in mind is then known when the caller breaks in."""
 
 
 @dataclass(slots=True)
@@ -43,11 +49,12 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """The synthesizer an answer is spoken with, and where it runs."""
+    """The synthesizer a session's answers are spoken with, where it runs, and how slowly each voice speaks."""
 
     engine: TtsEngine
     lane: Lane
     in_flight: int
+    paces: defaultdict[str, Pace] = field(default_factory=lambda: defaultdict(Pace))
 
     def voice(self, wanted: str) -> str:
         """The wanted voice, or the engine's first where it has no such voice."""
@@ -81,6 +88,9 @@ class Reply:
         self._fallback = fallback
         self._timeline = timeline
         self._text = ""
+        self._tokens_made: list[str] = []
+        self._whole = False  # the agent has said all
+        self._all_queued = False
         self._error: VoicechatError | None = None
 
     def begin(self) -> None:
@@ -102,11 +112,27 @@ class Reply:
             self._session.fail(self._error)
             self._finish(ReplyStatus.FAILED, self._error.code, self._error.message)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, error: VoicechatError | None = None) -> None:
         """The answer is over at once: what was heard of it stays. Whoever calls it cancels `run` as well."""
-        if not self.over:
-            self.heard = self._peer.cut(self.turn + 1)
+        if self.over:
+            return
+        self.heard = self._peer.cut(self.turn + 1)
+        if error is None:
             self._finish(ReplyStatus.CANCELLED, reason)
+        else:
+            self._finish(ReplyStatus.FAILED, error.code, error.message)
+
+    def broken_off(self) -> BrokenOff | None:
+        """What there is of it, to go on later; None for an answer that is written."""
+        if not self._settings.speaks:
+            return None
+        clauses = Clauses()
+        made = [*clauses.push("".join(self._tokens_made)), *clauses.finish()]
+        return BrokenOff(self.item.id, " ".join(made), self._whole, self._settings)
+
+    def ending(self, seconds: float) -> bool:
+        """Whether no more than so much of it is left to be heard."""
+        return self._all_queued and self._peer.left <= seconds
 
     def _finish(self, status: ReplyStatus, reason: str | None = None, message: str | None = None) -> None:
         """Writes what was heard into the history and tells of it; once."""
@@ -134,8 +160,10 @@ class Reply:
         synthesis = Synthesis(
             speaker.lane, speaker.engine, voice=voice, speed=settings.speed, in_flight=speaker.in_flight
         )
+        tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
         async with asyncio.TaskGroup() as group:
-            making = group.create_task(self._make(synthesis))
+            reading = group.create_task(self._read(tokens))
+            making = group.create_task(self._make(synthesis, tokens))
             watching = group.create_task(self._watch())
             try:
                 async for sound in synthesis.sounds():
@@ -143,17 +171,27 @@ class Reply:
                         self._say(f"{sound.clause} ")
                     frame = AudioFrame(sound.samples, speaker.engine.rate)
                     await self._peer.play(SpeechChunk(frame, self.turn, sound.words))
+                self._all_queued = True
                 heard = await self._peer.drain(self.turn)
             except AdapterError as error:
                 self._error = error
                 heard = self._peer.cut(self.turn + 1)
             finally:
+                reading.cancel()
                 making.cancel()
                 watching.cancel()
         return heard
 
-    async def _make(self, synthesis: Synthesis) -> None:
-        async with aclosing(self._clauses()) as clauses:
+    async def _read(self, tokens: asyncio.Queue[str | None]) -> None:
+        async with aclosing(self._tokens()) as words:
+            async for token in words:
+                self._tokens_made.append(token)
+                await tokens.put(token)
+        self._whole = self._error is None
+        await tokens.put(None)
+
+    async def _make(self, synthesis: Synthesis, tokens: asyncio.Queue[str | None]) -> None:
+        async with aclosing(self._clauses(tokens)) as clauses:
             await synthesis.run(clauses)
 
     async def _watch(self) -> None:
@@ -166,12 +204,11 @@ class Reply:
             self._session.emit(self._timeline.measured(self.turn, first_sound))
         self._session.tell_state()
 
-    async def _clauses(self) -> AsyncGenerator[str]:
+    async def _clauses(self, tokens: asyncio.Queue[str | None]) -> AsyncGenerator[str]:
         clauses = Clauses()
-        async with aclosing(self._tokens()) as tokens:
-            async for token in tokens:
-                for clause in clauses.push(token):
-                    yield clause
+        while (token := await tokens.get()) is not None:
+            for clause in clauses.push(token):
+                yield clause
         for clause in clauses.finish():
             yield clause
 

@@ -4,11 +4,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from voicechat.config import TurnSettings
+from voicechat.config import TurnSettings, WaitingSettings
 from voicechat.conversation import Item, ItemStatus, SessionSettings, TurnDetection
 from voicechat.errors import BadMessage, VoicechatError
 from voicechat.events import Event, Failed, ItemAdded, StateChanged
-from voicechat.turn import Floor, Rules
+from voicechat.interjections import Interjections
+from voicechat.rules import Profile, Rules
+from voicechat.turn import Floor
 
 HISTORY_ITEMS = 400
 """Older items are forgotten."""
@@ -28,7 +30,8 @@ class Session:
         self.turn = 0
         self.reply: str | None = None
         """The answer that is being made or spoken."""
-        self._knobs = knobs
+        self.knobs = knobs
+        self.interjections = Interjections(knobs.barge_in.back_channels, knobs.barge_in.stop_phrases)
         self._observers = list(observers)
         self._ids = itertools.count(1)
         self.floor = Floor(self._rules())
@@ -119,20 +122,28 @@ class Session:
         self.floor.rules = self._rules()
 
     def _detection(self) -> TurnDetection:
-        return TurnDetection(silence=self._knobs.silence, prefix=self._knobs.prefix)
+        return TurnDetection(silence=self.knobs.silence, prefix=self.knobs.prefix)
 
     def _rules(self) -> Rules:
-        knobs = self._knobs
+        knobs, barge_in = self.knobs, self.knobs.barge_in
         turns = self.settings.turns
         given = turns or self._detection()
         return Rules(
             silence=given.silence,
             start=knobs.start,
-            pause_after=knobs.pause_after,
-            confirm=knobs.confirm,
-            release=knobs.release,
+            release=barge_in.release,
+            longest_back_channel=barge_in.longest_back_channel,
             max_utterance=knobs.max_utterance,
+            give_up=knobs.give_up,
             threshold=given.threshold,
             detects=turns is not None,
             interrupts=given.interrupt_reply,
+            ducks=barge_in.first == "duck",
+            speaking=_profile(barge_in),
+            waiting=_profile(barge_in.waiting),
+            interjections=self.interjections,
         )
+
+
+def _profile(knobs: WaitingSettings) -> Profile:
+    return Profile(knobs.pause_after, knobs.confirm, knobs.confirm_alone, knobs.threshold, knobs.min_words)

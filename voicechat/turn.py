@@ -1,12 +1,16 @@
 """Whose turn is it: a pure state machine on the audio clock.
 
-It hears what the two stages of voice detection say of each frame and answers with what is to be done. It knows
-nothing of sound, tasks or wires, and its clock is seconds of audio, so its tests are tables.
+It hears what the two stages of voice detection say of each frame, reads what is understood so far, and answers with
+what is to be done. It knows nothing of sound, tasks or wires, and its clock is seconds of audio, so its tests are
+tables.
 
     idle ──speech──► listening ──quiet──► thinking ──first sound──► speaking ──drained──► idle
-                         ▲                   │                        │  ▲
-                         ├──────speech───────┘                voiced  ▼  │ quiet
-                         └──────────────speech──────────────────── barged_in
+                         ▲                  │  ▲                      │  ▲
+                         │           voiced ▼  │ nothing       voiced ▼  │ nothing
+                         └─interruption───────────── barged_in ───────────
+
+A voice over an answer, heard or still being made, opens a candidate (see `candidate`) and holds the answer. No state
+but idle lasts for ever: a turn has a longest length, a candidate is decided, an answer without progress is given up.
 """
 
 from collections.abc import Mapping
@@ -15,68 +19,50 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from voicechat.candidate import Candidate, Verdict
 from voicechat.errors import IllegalMove
 from voicechat.events import State
+from voicechat.rules import Profile, Rules, Run, reached
 
 
 class Act(StrEnum):
     """What the floor asks of the session."""
 
-    BEGIN = "begin"  # the caller's turn begins: open an utterance, with pre-roll
+    BEGIN = "begin"  # the caller's turn begins: open an utterance, with pre-roll, or take the candidate's
     END = "end"  # the caller has finished: understand and answer
-    PAUSE = "pause"  # the caller may be speaking: hold the answer, reversibly
-    RESUME = "resume"  # it was nothing: go on at the same sample
+    DUCK = "duck"  # the caller may be speaking: a candidate opens, the answer goes on softly
+    PAUSE = "pause"  # the caller may be speaking: a candidate opens, the answer is held, reversibly
+    RESUME = "resume"  # it was nothing: forget the candidate, go on at the same sample
     CUT = "cut"  # the caller is speaking: the answer is over
+    GIVE_UP = "give_up"  # nothing has come of the answer for too long: it is over
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The knobs, in seconds of audio; `config.TurnSettings` explains them."""
+class Clues:
+    """What is known of a moment beside its sound."""
 
-    silence: float = 0.3
-    start: float = 0.1
-    pause_after: float = 0.06
-    confirm: float = 0.2
-    release: float = 0.3
-    max_utterance: float = 30.0
-    threshold: float = 0.5
-    hysteresis: float = 0.15
-    """Speech stays speech until its probability falls this far below the threshold."""
-    gap: float = 0.1
-    """A shorter hole does not break a run of voice or speech: syllables have holes."""
-    detects: bool = True
-    """False: push-to-talk. The caller says when a turn ends, and sound alone moves nothing."""
-    interrupts: bool = True
-    """False: the caller's voice does not stop an answer."""
+    silence: float | None = None
+    """Seconds of quiet that end the present turn; None: as the rules say."""
+    back_channel: float | None = None
+    """How likely the candidate is a back-channel by its sound; None: unknown."""
+    ending: bool = False
+    """The answer is in its last words: a voice now is the next turn's."""
+    sounding: bool = True
+    """The answer's sound is leaving."""
 
+
+NO_CLUES: Final = Clues()
 
 MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.IDLE: frozenset({State.LISTENING, State.THINKING, State.TERMINATED}),
         State.LISTENING: frozenset({State.IDLE, State.THINKING, State.TERMINATED}),
-        State.THINKING: frozenset({State.IDLE, State.LISTENING, State.SPEAKING, State.TERMINATED}),
+        State.THINKING: frozenset({State.IDLE, State.SPEAKING, State.BARGED_IN, State.TERMINATED}),
         State.SPEAKING: frozenset({State.IDLE, State.BARGED_IN, State.TERMINATED}),
-        State.BARGED_IN: frozenset({State.IDLE, State.LISTENING, State.SPEAKING, State.TERMINATED}),
+        State.BARGED_IN: frozenset({State.IDLE, State.LISTENING, State.THINKING, State.SPEAKING, State.TERMINATED}),
         State.TERMINATED: frozenset(),
     }
 )
-
-
-class _Run:
-    """Seconds of something that has been going on, forgiving holes shorter than `gap`."""
-
-    def __init__(self) -> None:
-        self.length = 0.0  # without the holes
-        self.span = 0.0  # with them
-        self._hole = 0.0
-
-    def step(self, on: bool, seconds: float, gap: float) -> None:
-        self._hole = 0.0 if on else self._hole + seconds
-        if _reached(self._hole, gap):
-            self.length = self.span = 0.0
-        elif on or self.span:
-            self.length += seconds if on else 0.0
-            self.span += seconds
 
 
 class Floor:
@@ -89,111 +75,161 @@ class Floor:
         """Seconds of audio heard."""
         self.quiet = 0.0
         """Seconds of audio since the last speech."""
-        self._began = 0.0
-        self._paused = 0.0  # seconds since the pause without speech
+        self._since = 0.0  # seconds in this state, or since the answer's last progress
         self._armed = True  # False: the present noise has been found to be nothing
+        self._held = State.IDLE  # what a candidate has interrupted, and goes on if it is nothing
+        self._candidate = Candidate(0.0)
+        self._ducked = False
         self._speaking = False
-        self._voice = _Run()
-        self._speech = _Run()
-
-    def hear(self, voiced: bool, probability: float, seconds: float) -> tuple[Act, ...]:
-        """One frame: is it voiced (fast stage), how likely is it speech (second stage), how long is it."""
-        rules = self.rules
-        self.clock += seconds
-        limit = rules.threshold - (rules.hysteresis if self._speaking else 0.0)
-        self._speaking = probability >= limit
-        self.quiet = 0.0 if self._speaking else self.quiet + seconds
-        self._voice.step(voiced, seconds, rules.gap)
-        self._speech.step(self._speaking, seconds, rules.gap)
-        if self._voice.length == 0.0:
-            self._armed = True
-        if not rules.detects:
-            return self._when_told()
-        match self.state:
-            case State.IDLE:
-                return self._when_idle()
-            case State.LISTENING:
-                return self._when_listening()
-            case State.THINKING:
-                return self._when_thinking()
-            case State.SPEAKING:
-                return self._when_speaking()
-            case State.BARGED_IN:
-                return self._when_barged_in(seconds)
-        return ()
+        self._voice = Run()
+        self._speech = Run()
 
     @property
     def speech(self) -> float:
         """Seconds of audio since the present speech began."""
         return self._speech.span
 
+    def hear(self, voiced: bool, probability: float, seconds: float, clues: Clues = NO_CLUES) -> tuple[Act, ...]:
+        """One frame: is it voiced (fast stage), how likely is it speech (second stage), how long is it."""
+        self.clock += seconds
+        return self._step(voiced, probability, seconds, clues)
+
+    def lapse(self, seconds: float, clues: Clues = NO_CLUES) -> tuple[Act, ...]:
+        """Time without any sound from the caller: it counts as silence, but not as audio."""
+        return self._step(False, 0.0, seconds, clues)
+
+    def read(self, text: str) -> tuple[Act, ...]:
+        """All that is understood of the candidate so far."""
+        if self.state is not State.BARGED_IN:
+            return ()
+        return self._decided(self._candidate.read(self.rules, self._profile, self.rules.interjections.read(text)))
+
+    def take(self) -> tuple[Act, ...]:
+        """The caller's program says that the candidate is the caller's turn."""
+        return self._decided(Verdict.INTERRUPTION) if self.state is State.BARGED_IN else ()
+
+    def _step(self, voiced: bool, probability: float, seconds: float, clues: Clues) -> tuple[Act, ...]:
+        rules = self.rules
+        limit = self._threshold - (rules.hysteresis if self._speaking else 0.0)
+        self._speaking = probability >= limit
+        self.quiet = 0.0 if self._speaking else self.quiet + seconds
+        self._voice.step(voiced, seconds, rules.gap)
+        self._speech.step(self._speaking, seconds, rules.gap)
+        if self._voice.length == 0.0:
+            self._armed = True
+        progress = self.state is State.SPEAKING and clues.sounding
+        self._since = 0.0 if progress else self._since + seconds
+        if self.state in (State.THINKING, State.SPEAKING) and reached(self._since, rules.give_up):
+            self.move(State.IDLE)
+            return (Act.GIVE_UP,)
+        if not rules.detects:
+            return self._when_told()
+        match self.state:
+            case State.IDLE:
+                return self._when_idle()
+            case State.LISTENING:
+                return self._when_listening(clues)
+            case State.THINKING | State.SPEAKING:
+                return self._when_answering(clues)
+            case State.BARGED_IN:
+                return self._when_barged_in(seconds, clues)
+        return ()
+
+    @property
+    def _profile(self) -> Profile:
+        heard = self.state is State.SPEAKING or (self.state is State.BARGED_IN and self._held is State.SPEAKING)
+        return self.rules.speaking if heard else self.rules.waiting
+
+    @property
+    def _threshold(self) -> float:
+        own = self._profile.threshold if self.state in (State.THINKING, State.SPEAKING, State.BARGED_IN) else None
+        return self.rules.threshold if own is None else own
+
     def _when_told(self) -> tuple[Act, ...]:
         """Push-to-talk; what detection had begun when the caller switched to it is given up."""
         if self.state is State.BARGED_IN:
-            self.move(State.SPEAKING)
-            return (Act.RESUME,)
+            return self._decided(Verdict.NOTHING)
         if self.state is State.LISTENING:
             self.move(State.IDLE)
         return ()
 
     def _when_idle(self) -> tuple[Act, ...]:
-        if not _reached(self._speech.length, self.rules.start):
+        if not reached(self._speech.length, self.rules.start):
             return ()
-        self._listen()
+        self.move(State.LISTENING)
         return (Act.BEGIN,)
 
-    def _when_listening(self) -> tuple[Act, ...]:
-        too_long = _reached(self.clock - self._began, self.rules.max_utterance)
-        if not _reached(self.quiet, self.rules.silence) and not too_long:
+    def _when_listening(self, clues: Clues) -> tuple[Act, ...]:
+        silence = self.rules.silence if clues.silence is None else clues.silence
+        if not reached(self.quiet, silence) and not reached(self._since, self.rules.max_utterance):
             return ()
         self.move(State.THINKING)
-        self._speech = _Run()  # speech that goes on counts anew
+        self._armed = False  # a noise that goes on is not the caller going on
+        self._speech = Run()  # speech that goes on counts anew
         return (Act.END,)
 
-    def _when_thinking(self) -> tuple[Act, ...]:
-        if not self.rules.interrupts or not _reached(self._speech.length, self.rules.confirm):
+    def _when_answering(self, clues: Clues) -> tuple[Act, ...]:
+        """The first stage: a voice that is new, or speech over a noise that is not."""
+        if not self.rules.interrupts or (clues.ending and self.state is State.SPEAKING):
             return ()
-        self._listen()
-        return (Act.CUT, Act.BEGIN)
-
-    def _when_speaking(self) -> tuple[Act, ...]:
-        if not self.rules.interrupts or not self._armed or not _reached(self._voice.length, self.rules.pause_after):
+        voice = self._armed and reached(self._voice.length, self._profile.pause_after)
+        if not voice and not reached(self._speech.length, self.rules.start):
             return ()
+        self._held = self.state
+        self._candidate = Candidate(self._speech.length)
+        self._ducked = self.rules.ducks and self.state is State.SPEAKING
         self.move(State.BARGED_IN)
-        self._paused = 0.0
-        return (Act.PAUSE,)
+        return (Act.DUCK if self._ducked else Act.PAUSE,)
 
-    def _when_barged_in(self, seconds: float) -> tuple[Act, ...]:
-        if _reached(self._speech.length, self.rules.confirm):
-            self._listen()
-            return (Act.CUT, Act.BEGIN)
-        self._paused = 0.0 if self._speaking else self._paused + seconds
-        if not _reached(self._paused, self.rules.release):
-            return ()
-        self.move(State.SPEAKING)
-        self._armed = False
-        return (Act.RESUME,)
+    def _when_barged_in(self, seconds: float, clues: Clues) -> tuple[Act, ...]:
+        """The second stage."""
+        verdict = self._candidate.hear(
+            self.rules,
+            self._profile,
+            speaking=self._speaking,
+            seconds=seconds,
+            run=self._speech.length,
+            likely=clues.back_channel,
+        )
+        if self._held is State.IDLE and reached(self._candidate.speech, self.rules.start):
+            verdict = Verdict.INTERRUPTION  # the answer is over: there is nothing left to interrupt
+        acts = self._decided(verdict)
+        if not acts and self._ducked and reached(self._speech.length, self.rules.start):
+            self._ducked = False
+            return (Act.PAUSE,)
+        return acts
 
-    def _listen(self) -> None:
-        self.move(State.LISTENING)
-        self._began = self.clock
-
-    def listen(self) -> None:
-        """The caller's turn begins without speech being detected: push-to-talk."""
-        self._listen()
+    def _decided(self, verdict: Verdict) -> tuple[Act, ...]:
+        match verdict:
+            case Verdict.OPEN:
+                return ()
+            case Verdict.NOTHING:
+                self.move(self._held)
+                self._armed = False
+                return (Act.RESUME,)
+            case Verdict.INTERRUPTION:
+                self.move(State.LISTENING)
+                return (Act.BEGIN,) if self._held is State.IDLE else (Act.CUT, Act.BEGIN)
 
     def think(self) -> None:
-        """An answer is being made."""
-        if self.state is not State.THINKING:
+        """An answer is being made; while a candidate is open it waits for that."""
+        if self.state is State.BARGED_IN:
+            self._held = State.THINKING
+        elif self.state is not State.THINKING:
             self.move(State.THINKING)
 
     def speak(self) -> None:
         """The answer's first sound has left."""
-        self.move(State.SPEAKING)
+        if self.state is State.BARGED_IN:
+            self._held = State.SPEAKING
+        else:
+            self.move(State.SPEAKING)
 
     def rest(self) -> None:
-        """Nobody holds the floor."""
-        if self.state is not State.IDLE:
+        """Nobody holds the floor; what an open candidate says belongs to the next turn."""
+        if self.state is State.BARGED_IN:
+            self._held = State.IDLE
+        elif self.state is not State.IDLE:
             self.move(State.IDLE)
 
     def terminate(self) -> None:
@@ -205,8 +241,4 @@ class Floor:
         if state not in MOVES[self.state]:
             raise IllegalMove("illegal_move", f"the floor cannot go from {self.state} to {state}")
         self.state = state
-
-
-def _reached(length: float, limit: float) -> bool:
-    """Sums of frames miss their mark by rounding; a microsecond is forgiven."""
-    return length >= limit - 1e-6
+        self._since = 0.0

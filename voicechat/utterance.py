@@ -8,6 +8,8 @@ import numpy as np
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Transcript
+from voicechat.errors import AdapterError
+from voicechat.events import TranscriptPartial
 from voicechat.protocols import AsrEngine, AsrStream, Lane
 
 T = TypeVar("T")
@@ -25,7 +27,13 @@ class Utterance:
     def __init__(self, item: str, *, limit: float, partial: Callable[[str], None]) -> None:
         self.item = item
         self.seconds = 0.0
+        self.begun = False
+        """It is the caller's turn; before, it is a candidate that nobody is told of."""
         self.forgotten = False
+        self.guess: TranscriptPartial | None = None
+        """What is understood of it so far."""
+        self.error: AdapterError | None = None
+        """Why it will not be understood."""
         self.work = 0.0
         """Seconds spent in the recogniser, waiting for its lane included."""
         self._limit = limit

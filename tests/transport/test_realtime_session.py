@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from tests.fakes import InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, ScriptedTts
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
-from voicechat.hearing import Ears
+from voicechat.ears import Ears
 from voicechat.pipeline import Pipeline, Recogniser
 from voicechat.protocols import Peer
 from voicechat.reply import Speaker

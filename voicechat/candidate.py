@@ -1,0 +1,65 @@
+"""Pure: a voice that holds an answer up. Is it an interruption, or nothing?"""
+
+from enum import Enum, auto
+from typing import Final
+
+from voicechat.interjections import Said
+from voicechat.rules import Profile, Rules, reached
+
+LONGEST: Final = 4.0
+"""Seconds after which a candidate that is still not decided is."""
+
+LIKELY: Final = 0.5
+"""From this probability on, a back-channel is believed."""
+
+
+class Verdict(Enum):
+    OPEN = auto()
+    INTERRUPTION = auto()
+    NOTHING = auto()
+
+
+class Candidate:
+    """Weighs what is heard and read of one voice. What earlier ones said does not count."""
+
+    def __init__(self, speech: float) -> None:
+        self.speech = speech
+        """Seconds of speech, in however many runs."""
+        self._age = 0.0
+        self._quiet = 0.0
+        self._said = Said()
+
+    def hear(
+        self, rules: Rules, profile: Profile, *, speaking: bool, seconds: float, run: float, likely: float | None
+    ) -> Verdict:
+        """The next frame; `run` seconds of speech lie behind it without a hole.
+
+        `likely` is how likely it is a back-channel by its sound; None: unknown.
+        """
+        self._age += seconds
+        self.speech += seconds if speaking else 0.0
+        self._quiet = 0.0 if speaking else self._quiet + seconds
+        if speaking and reached(run, self._needed(rules, profile, likely)):
+            return Verdict.INTERRUPTION
+        if reached(self._quiet, rules.release):
+            return Verdict.NOTHING
+        if reached(self._age, LONGEST):
+            return Verdict.INTERRUPTION if reached(self.speech, LONGEST / 4) else Verdict.NOTHING
+        return Verdict.OPEN
+
+    def read(self, rules: Rules, profile: Profile, said: Said) -> Verdict:
+        """All that has been understood of it so far. Words without speech are a recogniser's fancy."""
+        self._said = said
+        if not reached(self.speech, rules.start):
+            return Verdict.OPEN
+        if said.stops or 0 < profile.min_words <= said.others:
+            return Verdict.INTERRUPTION
+        return Verdict.OPEN
+
+    def _needed(self, rules: Rules, profile: Profile, likely: float | None) -> float:
+        """Seconds of speech that make it an interruption."""
+        if self._said.mere or (likely is not None and likely >= LIKELY):
+            return max(rules.longest_back_channel, profile.confirm)
+        if likely is None and not self._said.others:
+            return max(profile.confirm, profile.confirm_alone)
+        return profile.confirm
