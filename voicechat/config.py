@@ -134,6 +134,8 @@ class WhisperSettings(Section):
     compute_type: str = "default"
     threads: Count = 2
     beam_size: Count = 1
+    fitted_window: bool = False
+    """Encode what was said and little more, instead of always 30 s. Far less work; not every model hears as well."""
 
 
 class PocketsphinxSettings(Section):

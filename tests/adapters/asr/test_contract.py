@@ -40,6 +40,9 @@ SETTINGS: Final[dict[str, Callable[[Path], Settings]]] = {
 }
 """How to give each adapter its model, in a folder that is gone after the test."""
 
+KNOW_THE_END: Final = {"scripted", "whisper"}
+"""Their words are written in a script, whatever they hear."""
+
 
 @pytest.fixture(scope="module", params=ADAPTERS)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsrEngine]:
@@ -124,6 +127,41 @@ def test_silence_is_no_speech(engine: AsrEngine, seconds: float) -> None:
     transcript = understood(engine, silence(seconds, LISTEN_RATE))
     assert transcript.text == ""
     assert 0.0 <= transcript.confidence <= 1.0
+
+
+def test_a_peek_changes_nothing(engine: AsrEngine) -> None:
+    stream = engine.open(None)
+    for start in range(0, len(speech()), 20 * FRAME):
+        hear(stream, speech()[start : start + 20 * FRAME])
+        stream.peek()
+    assert stream.finish() == understood(engine, speech())
+    stream.close()
+
+
+def test_what_is_seen_in_a_peek_is_the_transcript_if_only_quiet_comes(engine: AsrEngine) -> None:
+    stream = engine.open(None)
+    hear(stream, np.concatenate((speech(), silence(0.3, LISTEN_RATE))))
+    peeked = stream.peek()
+    hear(stream, silence(0.3, LISTEN_RATE))
+    assert peeked is None or peeked.text == stream.finish().text  # none on a machine that has no time
+    stream.close()
+
+
+def test_a_peek_at_half_a_sentence_is_no_more_than_was_said(engine: AsrEngine) -> None:
+    stream = engine.open(None)
+    hear(stream, speech()[: round(1.1 * LISTEN_RATE)])
+    peeked = stream.peek()
+    stream.close()
+    assert engine.name in KNOW_THE_END or peeked is None or bare(peeked.text) != bare(SENTENCE)
+
+
+def test_a_peek_at_silence_sees_nothing(engine: AsrEngine) -> None:
+    stream = engine.open(None)
+    peeks = [stream.peek()]
+    hear(stream, silence(1.5, LISTEN_RATE))
+    peeks.append(stream.peek())
+    stream.close()
+    assert [peek.text for peek in peeks if peek is not None] in ([], [""], ["", ""])
 
 
 def test_callers_who_speak_at_the_same_time_are_kept_apart(engine: AsrEngine) -> None:

@@ -3,16 +3,20 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from tests.tiny import whisper as tiny
 from voicechat.adapters import whisper_models
 from voicechat.adapters.asr import whisper
+from voicechat.adapters.whisper_window import Hearing, Piece, Window
 from voicechat.audio import AudioFrame, Samples, read_wav, resample, silence
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
@@ -41,6 +45,12 @@ def settings(model: object = "", root: Path = Path("/nowhere"), **asr: object) -
 
 def load(model: Path, language: str = "en", device: str = "cpu") -> whisper.WhisperEngine:
     return whisper.load(settings(model, language=language, device=device), ())
+
+
+def window_of(engine: whisper.WhisperEngine) -> Window:
+    window = engine._model
+    assert isinstance(window, Window)
+    return window
 
 
 def noise(seconds: float) -> Samples:
@@ -111,52 +121,192 @@ def test_text_that_goes_round_in_circles_is_dropped(tmp_path: Path) -> None:
     assert stream.finish().text == ""
 
 
-def test_partial_comes_about_once_a_second_and_only_when_changed(model: Path) -> None:
-    stream = load(model).open("en")
-    assert list(hear(stream, noise(0.9))) == []
-    assert list(hear(stream, noise(0.2))) == [SENTENCE]
-    assert list(hear(stream, noise(5.0))) == []
+SPOKEN, GAP = 0.3, 0.1
+"""Seconds of each word that a `Reader` reads, and of the quiet after it."""
 
 
-class Timed:
-    """A model for which each recognition takes `cost` seconds of a clock that the test turns."""
-
-    def __init__(self, model: Path, cost: float) -> None:
-        self.now, self.asked, self.cost = 0.0, 0, cost
-        self._model = load(model)._model
-        self.engine = whisper.WhisperEngine(self, "en", 1, lambda: self.now)
-
-    def __getattr__(self, name: str) -> object:
-        if name == "transcribe":
-            self.asked += 1
-            self.now += self.cost
-        return getattr(self._model, name)
+def say(first: int, count: int) -> Samples:
+    """Words by their numbers, as levels."""
+    word = np.repeat(np.arange(first, first + count), round((SPOKEN + GAP) * RATE)) * 10 + 3000
+    word.reshape(count, -1)[:, round(SPOKEN * RATE) :] = 10
+    return word.astype(np.int16)
 
 
-def test_partials_take_no_more_than_half_of_the_engines_time(model: Path) -> None:
-    timed = Timed(model, cost=0.4)
-    streams = [timed.engine.open("en") for _ in range(3)]
-    for start in range(0, 10 * RATE, RATE // 10):
+def quiet(seconds: float) -> Samples:
+    return np.full(round(seconds * RATE), 10, np.int16)
+
+
+class Reader:
+    """A model that reads the words of `say`, five to a piece; each reading takes `cost` seconds of the test's clock."""
+
+    languages = frozenset({"en"})
+
+    def __init__(self, cost: float = 0.05) -> None:
+        self.now, self.cost = 0.0, cost
+        self.read: list[tuple[float, int]] = []  # seconds of sound and words written of each reading
+        self.reminders: list[str] = []
+        self.engine = whisper.WhisperEngine(self, "en", lambda: self.now)
+
+    def hear(
+        self,
+        samples: Samples,
+        language: str | None,
+        *,
+        before: str = "",
+        times: bool = False,
+        temperatures: Sequence[float] = (0.0,),
+    ) -> Hearing:
+        self.now += self.cost
+        numbers, counts = np.unique((samples[samples >= 3000] - 3000) // 10, return_counts=True)
+        parts = counts / (SPOKEN * RATE)
+        words = [f" w{number}" if part > 0.7 else f" v{number}" for number, part in zip(numbers, parts, strict=True)]
+        self.read.append((len(samples) / RATE, len(words)))
+        self.reminders.append(before)
+        if not times:
+            return Hearing((Piece("".join(words), None),) if words else (), -0.1, "en")
+        pieces = []
+        for start in range(0, len(words), 5):
+            place = np.flatnonzero(samples == 3000 + 10 * int(numbers[start : start + 5][-1]))[-1]
+            pieces.append(Piece("".join(words[start : start + 5]), round(place / RATE / 0.02) * 0.02))
+        return Hearing(tuple(pieces), -0.1, "en")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def listen(self, stream: AsrStream, *sounds: Samples) -> list[str]:
+        """The partials, in the time that the sound takes."""
+        texts = []
+        frames = np.concatenate(sounds)
+        for start in range(0, len(frames), RATE // 10):
+            self.now = self.now + 0.1
+            text = stream.accept(AudioFrame(frames[start : start + RATE // 10], RATE))
+            texts += [text] if text is not None else []
+        return texts
+
+
+def numbered(first: int, count: int) -> str:
+    return " ".join(f"w{number}" for number in range(first, first + count))
+
+
+def test_partial_comes_about_once_a_second_and_only_when_changed() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    assert reader.listen(stream, np.tile(say(1, 1), 2)) == []
+    assert reader.listen(stream, np.tile(say(1, 1), 1)) == ["w1"]
+    assert reader.listen(stream, np.tile(say(1, 1), 10)) == []
+    assert 3 <= len(reader.read) <= 5
+
+
+def test_words_come_while_they_are_spoken() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    texts = reader.listen(stream, quiet(0.3), say(0, 12), quiet(0.3))
+    assert len(texts) >= 4 and texts[-1] == numbered(0, 12)
+    assert stream.finish().text == numbered(0, 12)
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 25, 60])
+def test_after_a_pause_the_final_transcript_is_there_without_another_reading(count: int) -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    reader.listen(stream, quiet(0.3), say(0, count), quiet(0.3))
+    readings = len(reader.read)
+    assert stream.finish().text == numbered(0, count)
+    assert len(reader.read) == readings
+
+
+def test_cut_off_without_a_pause_nothing_is_lost() -> None:
+    for tenths in range(1, 30):
+        reader = Reader()
+        stream = reader.engine.open("en")
+        heard = say(0, 8)[: tenths * RATE // 10]
+        reader.listen(stream, quiet(0.3), heard)
+        assert stream.finish().text == reader.hear(heard, "en").text.strip()
+
+
+def test_only_what_is_not_agreed_on_is_read_again() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    reader.listen(stream, quiet(0.3), say(0, 70))
+    assert stream.finish().text == numbered(0, 70)
+    assert max(seconds for seconds, _ in reader.read) < 13.0
+    seconds, written = reader.read[-1]
+    assert written <= 0.4 * 70 and seconds <= 0.4 * 28
+    assert len(reader.reminders[-1].split()) == 70 - written
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.1, 0.3, 0.45])
+def test_reading_takes_no_more_than_half_of_the_time(cost: float) -> None:
+    reader = Reader(cost)
+    stream = reader.engine.open("en")
+    sounds = [part for first in range(0, 60, 2) for part in (say(first, 2), quiet(0.3))]
+    seconds = len(np.concatenate(sounds)) / RATE
+    reader.listen(stream, *sounds)
+    while stream.peek() is not None and len(reader.read) < 1000:
+        reader.listen(stream, say(60, 1))
+        seconds += SPOKEN + GAP
+    assert 2 <= len(reader.read) <= 0.5 * seconds / cost
+    stream.finish()
+
+
+def test_callers_who_speak_at_once_share_half_of_the_engines_time() -> None:
+    reader = Reader(cost=0.4)
+    streams = [reader.engine.open("en") for _ in range(3)]
+    for number in range(25):
         for stream in streams:
-            stream.accept(AudioFrame(noise(0.1), RATE))
-        timed.now = max(timed.now, start / RATE)
-    assert timed.now / 2 / timed.cost - 2 <= timed.asked <= timed.now / 2 / timed.cost + 1
+            for part in np.array_split(say(number, 1), 4):
+                stream.accept(AudioFrame(part, RATE))
+        reader.now = max(reader.now, number * (SPOKEN + GAP))
+    assert 5 <= len(reader.read) <= reader.now / 2 / reader.cost + 1
 
 
-def test_slow_engine_gives_no_partials(model: Path) -> None:
-    timed = Timed(model, cost=0.6)
-    timed.engine.warm_up()
-    stream = timed.engine.open("en")
-    assert list(hear(stream, noise(5.0))) == []
-    assert stream.finish().text == SENTENCE
-    assert timed.asked == 2
+def test_slow_engine_gives_no_partials_and_no_peeks() -> None:
+    reader = Reader(cost=0.6)
+    reader.engine.warm_up()
+    stream = reader.engine.open("en")
+    assert reader.listen(stream, say(0, 10), quiet(0.5)) == []
+    assert stream.peek() is None
+    assert stream.finish().text == numbered(0, 10)
+    assert len(reader.read) == 2
+
+
+def test_a_peek_costs_nothing_twice() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    reader.listen(stream, quiet(0.3), say(0, 3))
+    first = stream.peek()
+    readings = len(reader.read)
+    reader.listen(stream, quiet(0.1))
+    assert stream.peek() == first == stream.finish()
+    assert first is not None and first.text == numbered(0, 3)
+    assert len(reader.read) == readings
+
+
+def test_soft_words_at_the_end_are_not_taken_for_quiet() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    reader.listen(stream, quiet(0.3), say(2400, 5), quiet(0.3), say(0, 1), quiet(0.1))  # 19 dB softer
+    assert "w0" in stream.finish().text.split()
+
+
+@settings_of_hypothesis(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.2])), min_size=1, max_size=6))
+def test_whatever_the_pauses_no_word_is_lost_or_doubled(parts: list[tuple[int, float]]) -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    spoken = 0
+    for count, pause in parts:
+        reader.listen(stream, say(spoken, count), quiet(pause))
+        stream.peek()
+        spoken += count
+    assert stream.finish().text == numbered(0, spoken)
 
 
 def test_thirty_seconds_are_heard_at_once_and_no_more_is_kept(model: Path) -> None:
     engine = load(model)
     stream = engine.open("en")
     list(hear(stream, noise(70.0), step=0.1))
-    assert len(stream._sound()) <= 30.1 * RATE
+    assert len(stream._tail) <= 30 * RATE
     assert stream.finish().text == SENTENCE  # a second window would say it twice
 
 
@@ -197,7 +347,7 @@ def test_closed_engine_is_an_error(model: Path) -> None:
 
 def test_model_that_breaks_is_an_error_with_its_reason(model: Path) -> None:
     engine = load(model)
-    engine._beam_size = 0  # CTranslate2 refuses it
+    window_of(engine)._beam_size = 0  # CTranslate2 refuses it
     stream = engine.open("en")
     list(hear(stream, noise(0.5)))
     with pytest.raises(EngineFailed) as caught:
@@ -207,9 +357,9 @@ def test_model_that_breaks_is_an_error_with_its_reason(model: Path) -> None:
 
 
 def test_processor_computes_in_integers_unless_told_otherwise(model: Path) -> None:
-    assert load(model)._model.model.compute_type == "int8_float32"
+    assert window_of(load(model))._model.model.compute_type == "int8_float32"
     exact = whisper.load(settings(whisper={"model": str(model), "compute_type": "float32"}), ())
-    assert exact._model.model.compute_type == "float32"
+    assert window_of(exact)._model.model.compute_type == "float32"
 
 
 def test_device_that_is_not_there_is_unavailable(model: Path) -> None:

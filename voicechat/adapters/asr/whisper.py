@@ -1,23 +1,18 @@
 """Whisper on CTranslate2, through faster-whisper: any language, on a processor or a GPU."""
 
 import importlib.util
-import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from voicechat.adapters import whisper_models
-from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, level
+from voicechat.adapters.tail import Tail
+from voicechat.adapters.whisper_draft import Draft
+from voicechat.adapters.whisper_window import WINDOW, Hearing, Window
+from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, silence
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
 from voicechat.errors import AdapterUnavailable, EngineFailed
-
-WINDOW: Final = 30 * LISTEN_RATE
-"""Samples that Whisper hears at once."""
 
 PARTIAL_SECONDS: Final = 1.0
 """New sound needed for the next partial."""
@@ -25,19 +20,25 @@ PARTIAL_SECONDS: Final = 1.0
 PARTIAL_COST: Final = 0.5
 """Seconds. Where recognition takes longer there are no partials: the final transcript would wait for them."""
 
+SHARE: Final = 0.5
+"""Of the utterance's time, and of the engine's, that may go into partials."""
+
+PAUSE: Final = 0.2
+"""Seconds of quiet after which the caller may have finished: what they said is understood at once, so that the final
+transcript is there when it is asked for. Shorter than any wait for the end of a turn."""
+
+LONG: Final = 8 * LISTEN_RATE
+"""Samples from which it pays to look for a part that is understood for good. The words of less are read in no time."""
+
+UNREAD: Final = 0.5
+"""Seconds of speech after the last piece from which on the model has left some for later."""
+
 QUIET_DB: Final = -60.0
-"""An utterance whose loudest frame is below has no speech: Whisper would make some up."""
+"""An utterance whose loudest tenth of a second is below has no speech: Whisper would make some up."""
 
-NO_SPEECH: Final = 0.6
-UNSURE: Final = -0.4
-"""Mean log-probability below which the model's belief that nobody spoke is believed."""
-
-REPETITIVE: Final = 2.4
-"""Compression ratio of text that goes round in circles, as in Whisper's own decoder."""
-
-TOKENS: Final = 40
-TOKENS_A_SECOND: Final = 10
-"""More than any speaker needs; they bound the time that a model which repeats itself can take."""
+ONCE: Final = (0.0,)
+FALLBACK: Final = (0.0, 0.4)
+"""Temperatures: two tries at most, since a caller waits."""
 
 COMPUTE_TYPES: Final = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8", "float32")}
 """Best first."""
@@ -67,7 +68,7 @@ def load(settings: Settings, phrases: Sequence[str]) -> "WhisperEngine":
             num_workers=1,
             local_files_only=True,
         )
-        engine = WhisperEngine(model, settings.asr.language, wanted.beam_size)
+        engine = WhisperEngine(Window(model, wanted.beam_size, fitted=wanted.fitted_window), settings.asr.language)
         engine.warm_up()
     except (RuntimeError, ValueError, TypeError, KeyError, OSError, MemoryError) as error:
         raise EngineFailed("bad_model", f"{directory}: cannot be loaded: {_line(error)}") from error
@@ -97,144 +98,182 @@ def _compute_type(wanted: str, device: str, index: int) -> str:
     return next((name for name in COMPUTE_TYPES[device] if name in supported), "default")
 
 
+class Model(Protocol):
+    """What the engine needs of `Window`."""
+
+    languages: frozenset[str]
+
+    def hear(
+        self,
+        samples: Samples,
+        language: str | None,
+        *,
+        before: str = "",
+        times: bool = False,
+        temperatures: Sequence[float] = ONCE,
+    ) -> Hearing: ...
+
+    def close(self) -> None: ...
+
+
 class WhisperEngine:
     """One model for all callers; CTranslate2 takes them one after the other."""
 
     name = "whisper"
 
-    def __init__(
-        self, model: Any, language: str, beam_size: int, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, model: Model, language: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self._model = model
-        self._languages = frozenset(model.supported_languages)
         self._language = language
-        self._beam_size = beam_size
         self._clock = clock
         self._closed = False
-        self._cost = 0.0  # seconds that the latest recognition took
-        self._rest_until = 0.0  # partials take at most half of the engine's time, whoever speaks
+        self._rest_until = 0.0
+        self.cost = 0.0
+        """Seconds that the latest recognition took."""
 
     def open(self, language: str | None) -> "WhisperStream":
         return WhisperStream(self, self._known(language or self._language))
 
     def close(self) -> None:
         self._closed = True  # CTranslate2 may answer for a while after unloading
-        self._model.model.unload_model()
+        self._model.close()
 
     def warm_up(self) -> None:
-        self._decode(np.zeros(LISTEN_RATE, np.float32), self._known(self._language), [0.0])
+        self.hear(silence(1.0, LISTEN_RATE), self._known(self._language), temperatures=ONCE)
 
-    def recognise(self, samples: Samples, language: str | None) -> Transcript:
-        """What (n,) samples at 16 kHz say, the last 30 s of them; empty text for no speech. Raises EngineFailed."""
-        return self._decode(_floats(samples), language, [0.0, 0.4])
-
-    def has_time(self) -> bool:
-        """Whether a guess would delay nobody's final transcript by much."""
-        return self._cost <= PARTIAL_COST and self._clock() >= self._rest_until
-
-    def guess(self, samples: Samples, language: str | None) -> str:
-        """The text of an utterance that goes on, at the first try."""
-        text = self._decode(_floats(samples), language, [0.0]).text
-        self._rest_until = self._clock() + self._cost
-        return text
-
-    def _known(self, language: str) -> str | None:
-        """Whisper's code for a language such as en-GB; None, which means listen for it, for any it does not know."""
-        code = language.lower().partition("-")[0]
-        return code if code in self._languages else None
-
-    def _decode(self, sound: NDArray[np.float32], language: str | None, temperatures: list[float]) -> Transcript:
+    def hear(
+        self,
+        samples: Samples,
+        language: str | None,
+        *,
+        before: str = "",
+        times: bool = False,
+        temperatures: Sequence[float] = FALLBACK,
+    ) -> Hearing:
+        """As `Window.hear`. Raises EngineFailed."""
         if self._closed:
             raise EngineFailed("recognition_failed", "whisper: the engine is closed")
         start = self._clock()
         try:
-            segments, about = self._model.transcribe(
-                sound,
-                language=language,
-                beam_size=self._beam_size,
-                best_of=1,
-                temperature=temperatures,
-                compression_ratio_threshold=REPETITIVE,
-                no_speech_threshold=NO_SPEECH,
-                condition_on_previous_text=False,
-                without_timestamps=True,  # one pass over the window, and fewer tokens
-                vad_filter=False,
-                max_new_tokens=TOKENS + TOKENS_A_SECOND * len(sound) // LISTEN_RATE,
-            )
-            heard = [segment for segment in segments if not _imagined(segment)]
+            return self._model.hear(samples, language, before=before, times=times, temperatures=temperatures)
         except (RuntimeError, ValueError, MemoryError) as error:
             raise EngineFailed("recognition_failed", f"whisper: {_line(error)}") from error
         finally:
-            self._cost = self._clock() - start
-        return Transcript("".join(segment.text for segment in heard).strip(), _confidence(heard), about.language)
+            end = self._clock()
+            self.cost = end - start
+            self._rest_until = end + self.cost * (1 / SHARE - 1)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a guess delays nobody's final transcript by much."""
+        return self.cost <= PARTIAL_COST
+
+    @property
+    def is_rested(self) -> bool:
+        """Whether there is time for a guess that nobody waits for."""
+        return self._clock() >= self._rest_until
+
+    def _known(self, language: str) -> str | None:
+        """Whisper's code for a language such as en-GB; None, which means listen for it, for any it does not know."""
+        code = language.lower().partition("-")[0]
+        return code if code in self._model.languages else None
 
 
 class WhisperStream:
-    """One utterance. Whisper hears it whole, so sound is kept, and partials hear it from the start again."""
+    """One utterance. Whisper reads a whole window, so the sound is kept, and read again as it grows.
+
+    Where two readings of a long utterance agree on a piece, its sound goes and its text stays, to remind the decoder.
+    The newest reading is the final one if only quiet follows.
+    """
 
     def __init__(self, engine: WhisperEngine, language: str | None) -> None:
         self._engine = engine
         self._language = language
-        self._frames: deque[Samples] = deque()
-        self._length = 0
-        self._fresh = 0.0  # seconds of sound since the latest partial
-        self._loudest = -100.0
+        self._draft = Draft(language or "en")
+        self._tail = Tail(WINDOW)
+        self._read = 0  # samples of the tail that the newest reading is of
+        self._settled = False  # no better reading of them is to be had
+        self._seconds = 0.0  # of all sound
+        self._spent = 0.0  # seconds of recognition before the end
         self._partial = ""
         self._closed = False
 
     def accept(self, frame: AudioFrame) -> str | None:
-        """Keeps the frame; about once a second of sound recognises all so far, if the engine has the time."""
+        """Keeps the frame; reads all so far in a pause, or after a second of new sound, if the engine has the time."""
         if self._closed:
             return None
-        self._keep(frame.samples)
-        self._fresh += frame.seconds
-        if self._fresh < PARTIAL_SECONDS or self._loudest < QUIET_DB or not self._engine.has_time():
+        self._seconds += frame.seconds
+        self._read = max(0, self._read - self._tail.add(frame.samples))
+        if self._is_understood() or not self._may_read():
             return None
-        self._fresh = 0.0
-        text = self._engine.guess(self._sound(), self._language)
+        long = len(self._tail) > LONG
+        self._hear(times=long, temperatures=ONCE)
+        self._spent += self._engine.cost
+        if long:
+            self._let_go()
+        return self._news()
+
+    def peek(self) -> Transcript | None:
+        """A reading that is new counts against the utterance's share; None once that is used up."""
+        if self._is_understood():
+            return self._draft.transcript()
+        if not self._affords(1):
+            return None
+        self._hear(times=False, temperatures=FALLBACK)
+        self._spent += self._engine.cost
+        return self._draft.transcript()
+
+    def finish(self) -> Transcript:
+        if not self._is_understood():
+            self._hear(times=False, temperatures=FALLBACK)
+        return self._draft.transcript()
+
+    def close(self) -> None:
+        self._closed = True
+        self._draft = Draft(self._language or "en")
+        self._tail.drop(len(self._tail))
+
+    def _is_understood(self) -> bool:
+        """Whether a new reading would bring nothing: there is only quiet since the newest, or at all."""
+        tail = self._tail
+        if self._closed or tail.loudest < QUIET_DB or not tail.is_loud_from(0):
+            return True
+        return self._settled and not tail.is_loud_from(self._read)
+
+    def _may_read(self) -> bool:
+        if self._tail.pause >= PAUSE and self._tail.is_loud_from(self._read):
+            return self._affords(1)
+        fresh = (len(self._tail) - self._read) / LISTEN_RATE
+        return fresh >= PARTIAL_SECONDS and self._affords(2) and self._engine.is_rested
+
+    def _affords(self, readings: int) -> bool:
+        """Whether so many are within the utterance's share. A partial leaves room for the reading in a pause."""
+        return self._engine.is_quick and self._spent + readings * self._engine.cost <= SHARE * self._seconds
+
+    def _hear(self, *, times: bool, temperatures: Sequence[float]) -> None:
+        tail = self._tail
+        reading = self._engine.hear(
+            tail.samples, self._language, before=self._draft.kept, times=times, temperatures=temperatures
+        )
+        self._draft.take(reading, len(tail) / LISTEN_RATE)
+        self._read = len(tail)
+        end = reading.pieces[-1].end if reading.pieces else None
+        left = end is not None and end + UNREAD < tail.speech_end
+        self._settled = not left and (reading.sure or temperatures == FALLBACK)
+
+    def _let_go(self) -> None:
+        """Drops the sound that is understood for good; the language is known then, too."""
+        gone = min(round(self._draft.keep() * LISTEN_RATE), len(self._tail))
+        if gone:
+            self._language = self._draft.reading.language
+            self._tail.drop(gone)
+            self._read -= gone
+
+    def _news(self) -> str | None:
+        text = self._draft.text
         if not text or text == self._partial:
             return None
         self._partial = text
         return text
-
-    def finish(self) -> Transcript:
-        if self._closed or not self._length or self._loudest < QUIET_DB:
-            return Transcript("", 0.0, self._language or "en")
-        return self._engine.recognise(self._sound(), self._language)
-
-    def close(self) -> None:
-        self._closed = True
-        self._frames.clear()
-
-    def _keep(self, samples: Samples) -> None:
-        """The newest 30 s: what a longer utterance began with is silence from before it, or lost."""
-        self._frames.append(samples)
-        self._length += len(samples)
-        while self._length - len(self._frames[0]) >= WINDOW:
-            self._length -= len(self._frames.popleft())
-        self._loudest = max(self._loudest, level(samples))
-
-    def _sound(self) -> Samples:
-        return np.concatenate(self._frames)
-
-
-def _floats(samples: Samples) -> NDArray[np.float32]:
-    return samples[-WINDOW:].astype(np.float32) / 32768.0
-
-
-def _imagined(segment: Any) -> bool:
-    """Whether the text is of the kind that Whisper makes up in silence and noise."""
-    nobody = segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < UNSURE
-    return bool(nobody or segment.compression_ratio > REPETITIVE)
-
-
-def _confidence(segments: Iterable[Any]) -> float:
-    """exp of the mean log-probability, weighted by the segments' length; 0.0 without segments."""
-    weighted = [(segment.end - segment.start, segment.avg_logprob) for segment in segments]
-    seconds = sum(length for length, _ in weighted)
-    if seconds <= 0:
-        return 0.0
-    return min(1.0, math.exp(sum(length * value for length, value in weighted) / seconds))
 
 
 def _line(error: BaseException) -> str:
