@@ -92,17 +92,35 @@ class BargeInSettings(WaitingSettings):
     waiting: WaitingSettings = WaitingSettings()
 
 
+class EndpointingSettings(Section):
+    """How long a silence must last to end the caller's turn, by what is known of it; seconds of quiet."""
+
+    adaptive: bool = True
+    """False: always `turn.silence`, which is also what a client gets who asks for a silence of their own."""
+    least: Seconds = 0.25
+    """After a short answer to a question, or a sentence that was expected."""
+    usual: Seconds = 0.4
+    """Where nothing tells that the caller has finished, nor that they have not; grows with their own pauses."""
+    most: Seconds = 1.8
+    """After "and", "the", "um", and while a number is read out."""
+    words: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How far partial transcripts are believed; null: by the recogniser, whisper 1.0 and pocketsphinx 0.4."""
+
+
 class TurnSettings(Section):
     """Who holds the floor; seconds of audio."""
 
     silence: Seconds = 0.3
-    """Quiet after speech that ends the caller's turn."""
+    """Quiet after speech that ends the caller's turn, where `endpointing` is not adaptive."""
     prefix: Seconds = 0.3
     """Sound from before the speech that the recogniser hears too."""
     start: Seconds = 0.1
     """Speech needed before the caller's turn begins."""
     max_utterance: Seconds = 30.0
     """A longer utterance is taken as finished."""
+    endpointing: EndpointingSettings = EndpointingSettings()
+    detector: str = ""
+    """An end-of-turn model of the Smart Turn family: a path, or a name in the models' folder; empty: none."""
     last_words: Seconds = 0.2
     """A voice over so little of an answer's end belongs to the next turn."""
     give_up: Annotated[float, Field(ge=5)] = 60.0
@@ -247,7 +265,7 @@ class TransportSettings(Section):
 
 class ModelSettings(Section):
     root: Path = Path("~/.local/share/voicechat/models")
-    """Holds whisper/<name>/ and piper/<name>.onnx with its .onnx.json."""
+    """Holds whisper/<name>/, turn/<name>.onnx, and piper/<name>.onnx with its .onnx.json."""
 
 
 class LogSettings(Section):

@@ -180,6 +180,18 @@ class Patience(Protocol):
         ...
 
 
+class TurnDetector(Protocol):
+    """Hears whether a turn is over; shared by all callers. Blocking: runs on a lane."""
+
+    name: str
+
+    def finished(self, sound: Samples) -> float:
+        """How likely the turn of (n,) samples at 16 kHz, its end last, is over, 0 to 1. Raises EngineFailed."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class AsrStream(Protocol):
     """One utterance. Blocking: every call runs on a lane, one at a time."""
 

@@ -6,6 +6,7 @@ Each file has one function for the composition root, called on the engine's lane
     asr/    load(settings: Settings, phrases: Sequence[str]) -> AsrEngine
     agent/  load(settings: Settings) -> Agent
     tts/    load(settings: Settings) -> TtsEngine
+    turn/   load(settings: Settings) -> TurnDetector
 
 It raises AdapterUnavailable when the model or library it needs is not here, before importing anything heavy, or
 EngineFailed when the model is here and broken.
@@ -21,6 +22,6 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def names(kind: str) -> list[str]:
-    """The adapters of a kind: vad, asr, agent or tts. Imports none of them."""
+    """The adapters of a kind: vad, asr, agent, tts or turn. Imports none of them."""
     package = importlib.import_module(f"voicechat.adapters.{kind}")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
