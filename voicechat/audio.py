@@ -1,7 +1,7 @@
 """Sound as numbers: frames, rates, framing and WAV files. Mono int16 everywhere."""
 
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -115,6 +115,19 @@ def read_wav(path: str | Path) -> AudioFrame:
     One that was cut off in the middle of a sample ends before it.
     Raises ValueError for other rates or channel counts, wave.Error or EOFError for other files.
     """
+    return mono(read_channels(path))
+
+
+def mono(channels: Sequence[AudioFrame]) -> AudioFrame:
+    """Channels of one length, averaged."""
+    if len(channels) == 1:
+        return channels[0]
+    mixed = np.stack([channel.samples for channel in channels]).mean(axis=0).astype(np.int16)
+    return AudioFrame(mixed, channels[0].rate)
+
+
+def read_channels(path: str | Path) -> tuple[AudioFrame, ...]:
+    """The one or two channels of a WAV, as `read_wav` reads it."""
     with wave.open(str(path), "rb") as file:
         channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
         if channels not in (1, 2) or not MIN_RATE <= rate <= MAX_RATE:
@@ -123,9 +136,7 @@ def read_wav(path: str | Path) -> AudioFrame:
                 f" 1 or 2 channels at {MIN_RATE}-{MAX_RATE} Hz are understood"
             )
         data = _sixteen_bits(file.readframes(file.getnframes()), width, channels)
-    if channels == 2:
-        data = data.reshape(-1, 2).mean(axis=1).astype(np.int16)
-    return AudioFrame(data, rate)
+    return tuple(AudioFrame(np.ascontiguousarray(data[number::channels]), rate) for number in range(channels))
 
 
 def _sixteen_bits(data: bytes, width: int, channels: int) -> Samples:

@@ -117,6 +117,50 @@ def transcribe(
 
 
 @cli.command()
+def tune(
+    recordings: Annotated[list[Path], typer.Argument(help="WAVs at 8 to 48 kHz; a second channel is the bot.")],
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its labels; otherwise NAME.labels.txt beside NAME.wav.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE[,VALUE…]", help="Try these; several --set make a grid."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the settings side by side.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Keep the figures, and what happened when.")
+    ] = None,
+    recognise: Annotated[
+        bool, typer.Option("--recognise", help="Let the recogniser listen too: better, and several times slower.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Say what happened when, with the first setting.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Try turn-taking settings on recordings, faster than real time.
+
+    A label file has a line for each label, as Audacity exports them: start, end and name between tabs, in seconds.
+    Names: speech (one utterance, with its pauses), interruption (one over the bot), backchannel ("mhm"), noise, and
+    bot (when it speaks; without it, it speaks from 2 s before each thing that happens over it).
+
+    Without labels, speech with less than 1 s of silence within is one utterance; over the second channel's bot it is
+    an interruption, or a back-channel when it is shorter than 0.8 s.
+    """
+    settings = _settings(config)
+
+    from voicechat import clip, tune
+
+    for path in (plot, out):
+        if path is not None:
+            clip.reserve(path)
+    tapes, tried = tune.run(settings, recordings, labels, changes or [], recognises=recognise)
+    tune.tell(tapes, tried, show=show)
+    if plot is not None:
+        tune.write(plot, tune.plot(tried))
+    if out is not None:
+        tune.write(out, tune.as_json(tapes, tried))
+
+
+@cli.command()
 def check(config: Annotated[Path, typer.Argument(help="A configuration file.")]) -> None:
     """Say whether a configuration can be used."""
     settings = _settings(config)

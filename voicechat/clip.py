@@ -3,22 +3,27 @@
 import wave
 from pathlib import Path
 
-from voicechat.audio import AudioFrame, Samples, read_wav, write_wav
+from voicechat.audio import AudioFrame, Samples, mono, read_channels, write_wav
 from voicechat.errors import VoicechatError
 
 
 def load(path: Path) -> AudioFrame:
     """The file as one mono frame at its own rate; VoicechatError says why it cannot be read."""
+    return mono(load_channels(path))
+
+
+def load_channels(path: Path) -> tuple[AudioFrame, ...]:
+    """The file's one or two channels; VoicechatError says why it cannot be read."""
     try:
-        clip = read_wav(path)
+        channels = read_channels(path)
     except OSError as error:
         raise VoicechatError("bad_wav", f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, wave.Error, EOFError) as error:
         reason = str(error).removeprefix(f"{path}: ") or "it ends too early"
         raise VoicechatError("bad_wav", f"{path}: is not a WAV that can be used: {reason}") from error
-    if len(clip.samples) == 0:
+    if len(channels[0].samples) == 0:
         raise VoicechatError("bad_wav", f"{path}: holds no sound")
-    return clip
+    return channels
 
 
 def reserve(path: Path) -> None:

@@ -19,8 +19,8 @@ from tests.turns.mixing import Sound, Span
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, Samples, read_wav, resample
 from voicechat.config import Settings
-from voicechat.rehearsal import Echo, Scene
 from voicechat.score import Label, Meaning
+from voicechat.tape import Echo, Scene
 
 SPEECH: Final = Path(__file__).parents[3] / "shared" / "speech"
 HALVES: Final = ("tune", "report")
