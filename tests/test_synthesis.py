@@ -10,6 +10,7 @@ import pytest
 from tests import virtual_time
 from tests.fakes import RATE, InlineLane, ScriptedTts
 from voicechat.errors import EngineFailed
+from voicechat.pace import Pace
 from voicechat.protocols import Capabilities, Speech, Voice
 from voicechat.synthesis import Sound, Synthesis
 
@@ -48,7 +49,7 @@ class RandomLane(InlineLane):
 def test_sound_comes_in_the_order_of_the_clauses(in_flight: int) -> None:
     clauses = [f"clause {number} here" for number in range(20)]
     for seed in range(20):
-        synthesis = Synthesis(RandomLane(seed), ScriptedTts(), voice="", speed=1.0, in_flight=in_flight)
+        synthesis = Synthesis(RandomLane(seed), ScriptedTts(), voice="", speed=1.0, in_flight=in_flight, pace=Pace())
         sounds = virtual_time.run(speak(synthesis, clauses))
         assert [sound.clause for sound in sounds if sound.clause] == clauses
         assert " ".join(sound.words for sound in sounds if sound.words) == " ".join(clauses)
@@ -60,7 +61,7 @@ def test_no_more_clauses_than_allowed_are_in_work() -> None:
 
     async def watch() -> None:
         nonlocal most
-        synthesis = Synthesis(InlineLane(0.1), engine, voice="", speed=1.0, in_flight=2)
+        synthesis = Synthesis(InlineLane(0.1), engine, voice="", speed=1.0, in_flight=2, pace=Pace())
         making = asyncio.create_task(synthesis.run(from_list(["one two"] * 10)))
         async for _ in synthesis.sounds():
             most = max(most, engine.working)
@@ -72,7 +73,7 @@ def test_no_more_clauses_than_allowed_are_in_work() -> None:
 
 def test_failure_comes_where_its_sound_would_have_come() -> None:
     async def main() -> list[str]:
-        synthesis = Synthesis(InlineLane(), ScriptedTts(), voice="", speed=1.0, in_flight=3)
+        synthesis = Synthesis(InlineLane(), ScriptedTts(), voice="", speed=1.0, in_flight=3, pace=Pace())
         making = asyncio.create_task(synthesis.run(from_list(["one", "two", "FAIL", "four"])))
         words = []
         with pytest.raises(EngineFailed):
@@ -97,13 +98,13 @@ class Wordless(ScriptedTts):
 
     def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
         for _ in range(round(self._seconds / 0.1)):
-            yield Speech(np.zeros(round(RATE * 0.1), np.int16))
+            yield Speech(np.full(round(RATE * 0.1), 1000, np.int16))
 
 
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 6.0])
 def test_words_of_an_engine_without_word_times_are_all_accounted_for(seconds: float) -> None:
     clause = "the quick brown fox jumps over the lazy dog"
-    synthesis = Synthesis(InlineLane(), Wordless(seconds), voice="", speed=1.0, in_flight=1)
+    synthesis = Synthesis(InlineLane(), Wordless(seconds), voice="", speed=1.0, in_flight=1, pace=Pace())
     sounds = virtual_time.run(speak(synthesis, [clause]))
     assert " ".join(sound.words for sound in sounds if sound.words) == clause
     assert sounds[0].words.split()[0] == "the"

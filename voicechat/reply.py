@@ -1,9 +1,10 @@
 """One answer: the agent's words, made into sound, spoken, and accounted for as they are heard."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
@@ -18,6 +19,7 @@ from voicechat.events import (
 )
 from voicechat.interruptions import BrokenOff
 from voicechat.markup import Thoughts
+from voicechat.pace import Pace
 from voicechat.protocols import Heard, Lane, Peer, SpeechChunk, TtsEngine
 from voicechat.sentences import Clauses
 from voicechat.session import Session
@@ -47,11 +49,12 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """The synthesizer an answer is spoken with, and where it runs."""
+    """The synthesizer a session's answers are spoken with, where it runs, and how slowly each voice speaks."""
 
     engine: TtsEngine
     lane: Lane
     in_flight: int
+    paces: defaultdict[str, Pace] = field(default_factory=lambda: defaultdict(Pace))
 
     def voice(self, wanted: str) -> str:
         """The wanted voice, or the engine's first where it has no such voice."""
@@ -155,7 +158,12 @@ class Reply:
         speaker, settings = self._speaker, self._settings
         voice = speaker.voice(settings.voice)
         synthesis = Synthesis(
-            speaker.lane, speaker.engine, voice=voice, speed=settings.speed, in_flight=speaker.in_flight
+            speaker.lane,
+            speaker.engine,
+            voice=voice,
+            speed=settings.speed,
+            in_flight=speaker.in_flight,
+            pace=speaker.paces[voice],
         )
         tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
         async with asyncio.TaskGroup() as group:
