@@ -79,7 +79,7 @@ def packets(count: int, first: int = 0xFFFF_FC40) -> list[Packet]:
     encoder = OpusEncoder(32_000, 5)
     tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(count * FRAME) / RATE)).astype(np.int16).reshape(-1, FRAME)
     return [
-        sent(number, (first + number * FRAME) & 0xFFFF_FFFF, payload=encoder.packet(frame))
+        sent(number, (first + number * FRAME) & 0xFFFF_FFFF, payload=encoder.packet(frame) or b"")
         for number, frame in enumerate(tone)
     ]
 

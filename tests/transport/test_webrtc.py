@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from voicechat.audio import AudioFrame, Samples
 from voicechat.caller import Caller
 from voicechat.commands import Command, UpdateSettings
-from voicechat.config import ServerSettings, Settings, TransportSettings
+from voicechat.config import PlayoutSettings, ServerSettings, Settings, TransportSettings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoRoom, PeerError, VoicechatError
 from voicechat.events import Event, SessionEnded, SessionStarted
@@ -117,10 +117,15 @@ async def serving(
     places: int = 8,
     wire: Callable[[str], Wire] | None = None,
     media: Literal["own", "stock"] = "own",
+    playout: PlayoutSettings | None = None,
     **server: Any,
 ) -> AsyncIterator[tuple[str, House, Calls]]:
     house = House(session, places)
-    settings = Settings(server=ServerSettings(**server), transport=TransportSettings(media=media))
+    settings = Settings(
+        server=ServerSettings(**server),
+        transport=TransportSettings(media=media),
+        playout=playout or PlayoutSettings(),
+    )
     clock = Metronome()
     calls = Calls(settings, house, clock) if wire is None else Calls(settings, house, clock, wire)
     app = web.Application(middlewares=[explain])
@@ -183,6 +188,59 @@ async def test_the_librarys_own_path_can_be_chosen() -> None:
         assert np.abs(house.sound).max() > 6000
 
 
+async def packets(connection: RTCPeerConnection, url: str, offer: str, *, lost: int = 0) -> asyncio.Queue[Any]:
+    """The RTP packets that come over a new call; of every hundred, `lost` do not."""
+    came: asyncio.Queue[Any] = asyncio.Queue(1000)
+    receiver = connection.getReceivers()[0]
+    handle = receiver._handle_rtp_packet
+
+    async def arrive(packet: Any, arrival_time_ms: int) -> None:
+        if packet.sequence_number % 100 >= lost:
+            came.put_nowait(packet)
+            await handle(packet, arrival_time_ms)
+
+    receiver._handle_rtp_packet = arrive  # type: ignore[method-assign]
+    _, answer, _ = await post(url, offer)
+    await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    return came
+
+
+async def speak_often(house: House, peer: Peer) -> None:
+    """A short word every 0.8 s."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(listen(house, peer))
+        for turn in range(1, 20):
+            await peer.play(SpeechChunk(AudioFrame(tone(0.1), RATE), turn))
+            await peer.drain(turn)
+            await asyncio.sleep(0.7)
+
+
+async def test_a_caller_who_reports_losses_gets_packets_that_repair_each_other() -> None:
+    async with serving(speak_often) as (url, _, _), offering() as (connection, offer):
+        came = await packets(connection, url, offer, lost=20)
+        async with asyncio.timeout(8):
+            first = [(await came.get()).payload[0] >> 3 for _ in range(40)]
+            assert min(first) >= 16, "CELT, as nothing is known of losses yet"
+            while (await came.get()).payload[0] >> 3 >= 16:
+                pass
+
+
+async def test_a_silence_may_be_left_unsent() -> None:
+    playout = PlayoutSettings(dtx=True, fec="never")
+    async with serving(speak_often, playout=playout) as (url, _, _), offering() as (connection, offer):
+        came = await packets(connection, url, offer)
+        async with asyncio.timeout(8):
+            seen = [await came.get() for _ in range(60)]
+    assert seen[-1].sequence_number - seen[0].sequence_number & 0xFFFF == 59
+    seconds = (seen[-1].timestamp - seen[0].timestamp & 0xFFFF_FFFF) / RATE
+    assert seconds > 60 * 0.02 + 0.2, "the clock goes on"
+    pairs = zip(seen, seen[1:], strict=False)
+    after_gap = [new for old, new in pairs if new.timestamp - old.timestamp & 0xFFFF_FFFF > 960]
+    words = [packet.sequence_number for packet in after_gap if len(packet.payload) > 3]
+    assert words
+    assert [packet.sequence_number for packet in seen[1:] if packet.marker] == words
+
+
 async def test_pause_is_silence_at_once_and_resume_loses_nothing() -> None:
     async def speak(house: House, peer: Peer) -> None:
         await peer.play(SpeechChunk(AudioFrame(tone(0.6), RATE), 1, "la"))
@@ -199,7 +257,7 @@ async def test_pause_is_silence_at_once_and_resume_loses_nothing() -> None:
         peer.resume()
         heard = await peer.drain(1)
         await asyncio.sleep(0.1)
-        assert loud_seconds(caller.heard) == pytest.approx(0.6, abs=0.06)
+        assert loud_seconds(caller.heard) == pytest.approx(0.64, abs=0.06), "with a fade at each end of the gap"
     assert heard.text == "la"
     assert heard.seconds == pytest.approx(0.6, abs=0.041)
 
@@ -516,7 +574,7 @@ async def test_several_calls_at_once_hear_their_own_voice() -> None:
     async def call(url: str, hertz: float) -> float:
         async with Caller(url) as caller:
             await caller.say(tone(0.4, hertz), RATE)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.7)
             heard = caller.heard
         return float(np.argmax(np.abs(np.fft.rfft(heard))) / len(heard) * RATE)
 

@@ -29,7 +29,7 @@ LONGEST_PACKET: Final = 1275
 LONGEST_SECONDS: Final = 0.12
 """A packet holds no more (RFC 6716, 2.1.4)."""
 
-_SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS, _SET_DTX, _SET_SIGNAL = 4002, 4010, 4012, 4014, 4016, 4024
+_SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS, _SET_SIGNAL = 4002, 4010, 4012, 4014, 4024
 _VOICE: Final = 3001
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
@@ -84,7 +84,14 @@ class Encoder:
             (_SET_FEC, int(loss > 0)),
             (_SET_LOSS, loss),
         ):
-            _check(self._library.opus_encoder_ctl(self._state, _INT(request), ctypes.c_int32(value)))
+            self._set(request, value)
+
+    def expect(self, loss: int) -> None:
+        """What the receiver loses now, in percent; of one that was made to expect losses."""
+        self._set(_SET_LOSS, loss)
+
+    def _set(self, request: int, value: int) -> None:
+        _check(self._library.opus_encoder_ctl(self._state, _INT(request), ctypes.c_int32(value)))
 
     def encode(self, samples: Samples) -> bytes:
         """The packet for the frame of 20 ms."""

@@ -18,8 +18,8 @@ _TIME_BASE: Final = Fraction(1, RATE)
 _WAITING: Final = 5
 """Packets that the library may be late for; older ones are dropped."""
 
-Send = Callable[[bytes, int], None]
-"""Takes a payload and its time in samples, and sends it at once."""
+Send = Callable[[bytes, int, bool], None]
+"""Takes a payload, its time in samples, and whether it is the first after a silence that was not sent; sends it."""
 
 
 class Speaker(MediaStreamTrack):
@@ -47,6 +47,7 @@ class Speaker(MediaStreamTrack):
         self._playout, self._encoder, self._metronome = playout, encoder, metronome
         self._send = send or self._offer
         self._sent = sent
+        self._silent = False
         self._ready: asyncio.Queue[tuple[bytes, int] | None] = asyncio.Queue(_WAITING)
         self._leave: Callable[[], None] | None = None
 
@@ -72,9 +73,14 @@ class Speaker(MediaStreamTrack):
         samples = self._playout.take()
         if self._sent is not None:
             self._sent(samples, due)
-        self._send(self._encoder.packet(samples), number * FRAME)
+        payload = self._encoder.packet(samples)
+        if payload is not None:
+            self._send(payload, number * FRAME, self._silent and samples is not None)
+            self._silent = self._silent and samples is None
+        else:
+            self._silent = True
 
-    def _offer(self, payload: bytes, time: int) -> None:
+    def _offer(self, payload: bytes, time: int, _: bool) -> None:
         self._put((payload, time))
 
     def _put(self, entry: tuple[bytes, int] | None) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamTrack
+from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
 from voicechat.commands import Command
@@ -29,6 +31,12 @@ _log = logging.getLogger(__name__)
 
 _GATHER: Final = 3.0
 """Seconds for our own side of the answer; without STUN servers it takes a few milliseconds."""
+
+_REPORTS: Final = 2.0
+"""Seconds between two looks at what the caller reports of our packets."""
+
+_LOSSY: Final = 3
+"""Lost packets of 256 from which they are made to repair each other."""
 
 _FAREWELL, _CLOSE = 0.1, 0.8
 """Seconds for the last events to leave, and for the connection to close."""
@@ -54,8 +62,10 @@ class WebrtcPeer:
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
         self._server = settings.server
         self._stock = settings.transport.media == "stock"
-        encoder = OpusEncoder(settings.playout.bitrate, settings.playout.complexity)
-        self._speaker = Speaker(self.playout, encoder, metronome, send=None if self._stock else self._send)
+        sound = settings.playout
+        self._encoder = OpusEncoder(sound.bitrate, sound.complexity, repairs=sound.fec == "always", dtx=sound.dtx)
+        self._repairs = sound.fec == "auto"
+        self._speaker = Speaker(self.playout, self._encoder, metronome, send=None if self._stock else self._send)
         self._listener = Listener(LISTEN_RATE, self._hear)
         self._line: Line | None = None
         self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
@@ -147,6 +157,8 @@ class WebrtcPeer:
             raise BadOffer("bad_offer", f"the offer cannot be answered: {what}") from error
         self.answer_sdp = connection.localDescription.sdp
         self._start(self._watch())
+        if self._repairs:
+            self._start(self._repair(transceiver.sender))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -164,9 +176,9 @@ class WebrtcPeer:
             await follow(receiver, self._listener)
         self.hang_up()
 
-    def _send(self, payload: bytes, time: int) -> None:
+    def _send(self, payload: bytes, time: int, marked: bool) -> None:
         if self._line is not None:
-            self._line.send(payload, time)
+            self._line.send(payload, time, marked=marked)
 
     def _hear(self, samples: Samples, _: int) -> None:
         self._packet_at = asyncio.get_running_loop().time()
@@ -195,6 +207,14 @@ class WebrtcPeer:
             await asyncio.sleep(left)
             left = patience if self._packet_at is None else self._packet_at + patience - loop.time()
         self.hang_up("media_silence")
+
+    async def _repair(self, sender: RTCRtpSender) -> None:
+        """Lets packets repair each other once the caller reports losses."""
+        while True:
+            await asyncio.sleep(_REPORTS)
+            for report in (await sender.getStats()).values():
+                if isinstance(report, RTCRemoteInboundRtpStreamStats) and report.fractionLost >= _LOSSY:
+                    self._encoder.repair(math.ceil(report.fractionLost / 2.56))  # as RTCP has it, of 256
 
     async def _close(self) -> None:
         if self._connected.is_set():
