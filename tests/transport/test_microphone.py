@@ -62,6 +62,18 @@ def test_a_frame_comes_out_for_every_frame_that_goes_in_at_once() -> None:
     assert run(play) == [(0.0, "loud"), (0.02, "loud"), (0.04, "loud"), (0.06, "loud"), (0.08, "loud")]
 
 
+def test_the_silence_of_a_sender_who_does_not_send_it_comes_in_time() -> None:
+    async def play(microphone: Microphone) -> None:
+        microphone.hear(np.full(320, 5000, np.int16))
+        microphone.hear(np.zeros(320, np.int16), pausing=True)
+        await asyncio.sleep(0.07)
+        microphone.hear(np.full(320, 5000, np.int16))
+        await asyncio.sleep(0.19)
+
+    quiet = [(0.0, "quiet"), (0.02, "quiet"), (0.04, "quiet"), (0.06, "quiet")]
+    assert run(play, Microphone(16_000)) == [(0.0, "loud"), *quiet, (0.07, "loud")]
+
+
 @pytest.mark.parametrize(("rate", "size"), [(48_000, 480), (48_000, 2880), (24_000, 480), (16_000, 320), (8_000, 160)])
 async def test_packets_of_other_rates_and_lengths_become_the_same_frames(rate: int, size: int) -> None:
     microphone = Microphone(rate)

@@ -166,3 +166,13 @@ def test_a_pause_of_the_sender_moves_the_clock() -> None:
         later = 50 * FRAME if packet.sequence_number >= 5 else 0
         ear.listener.push(packet._replace(timestamp=(packet.timestamp + later) & 0xFFFF_FFFF))
     assert ear.heard[5][0] - ear.heard[4][0] == 51 * FRAME
+
+
+def test_a_sender_who_does_not_send_its_silence_is_noticed() -> None:
+    ear = Ear()
+    pausing = []
+    for packet in packets(4):
+        ear.listener.push(packet._replace(payload=b"\xf8") if packet.sequence_number == 2 else packet)
+        pausing.append(ear.listener.pausing)
+    assert pausing == [False, False, True, False]
+    assert [len(samples) for _, samples in ear.heard] == [FRAME] * 4

@@ -574,7 +574,7 @@ async def test_several_calls_at_once_hear_their_own_voice() -> None:
     async def call(url: str, hertz: float) -> float:
         async with Caller(url) as caller:
             await caller.say(tone(0.4, hertz), RATE)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(0.3)
             heard = caller.heard
         return float(np.argmax(np.abs(np.fft.rfft(heard))) / len(heard) * RATE)
 

@@ -15,7 +15,8 @@ class Microphone:
 
     Holds `capacity` seconds. `hear` drops the oldest sound beyond it (a live source cannot wait);
     a source that can wait calls `room` first.
-    When no sound comes for `stall` seconds, silence comes in its place, for `fill` seconds at most.
+    When no sound comes for `stall` seconds, silence comes in its place, for `fill` seconds at most; at once, where the
+    sender has said that it does not send its silence.
     """
 
     def __init__(self, rate: int, *, capacity: float = 1.0, stall: float = 0.2, fill: float = 2.0) -> None:
@@ -26,14 +27,19 @@ class Microphone:
         self._frames = 0
         self._most = round(capacity / FRAME_SECONDS)
         self._stall, self._fill = stall, fill
+        self._pausing = False
         self._closed = False
         self._due = math.inf  # when the present wait has lasted too long, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
-    def hear(self, samples: Samples) -> None:
-        """More sound, any length. The oldest beyond the capacity is dropped and counted in `dropped` seconds."""
+    def hear(self, samples: Samples, *, pausing: bool = False) -> None:
+        """More sound, any length. The oldest beyond the capacity is dropped and counted in `dropped` seconds.
+
+        `pausing`: the sender sends no more for now, as it is silent.
+        """
+        self._pausing = pausing
         for frame in self._framer.push(self._downsampler.push(samples)):
             self._waiting.append(AudioFrame(frame, LISTEN_RATE))
             self._frames += 1
@@ -75,7 +81,7 @@ class Microphone:
                     entry = self._waiting.popleft()
                     if isinstance(entry, AudioFrame):
                         self._frames -= 1
-                        fill, patience = self._fill, self._stall
+                        fill, patience = self._fill, FRAME_SECONDS if self._pausing else self._stall
                     self._emptied.set()
                     yield entry
                 elif self._closed:

@@ -30,6 +30,9 @@ CALM: Final = 50
 JUMP: Final = 100
 """Packets; a farther sequence number is a new beginning."""
 
+UNSENT: Final = 2
+"""Bytes; a packet no longer than that begins a silence that is not sent (RFC 7587, 3.1.3)."""
+
 PATCH: Final = 10
 """Packets of a hole that are filled with sound; the microphone fills longer ones with silence by the clock."""
 
@@ -107,7 +110,10 @@ class Listener:
     """Packets in; to `hear`, (n,) samples at `rate` Hz and where they begin on the sender's clock of 48 kHz.
 
     A lost packet is recovered from the one after it, where that carries a copy; else the codec conceals it.
+    `pausing` is whether the sender has said that no packets come while it is silent.
     """
+
+    pausing = False
 
     def __init__(self, rate: int, hear: Callable[[Samples, int], None]) -> None:
         self._hear = hear
@@ -127,6 +133,7 @@ class Listener:
                 self._tell(self._recover(ready.payload if number == lost - 1 else None))
             lost = 0
             self._clock += (ready.timestamp - self._clock + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            self.pausing = len(ready.payload) <= UNSENT
             self._tell(self._decode(ready.payload))
 
     def _tell(self, samples: Samples) -> None:

@@ -182,7 +182,7 @@ class WebrtcPeer:
 
     def _hear(self, samples: Samples, _: int) -> None:
         self._packet_at = asyncio.get_running_loop().time()
-        self.microphone.hear(samples)
+        self.microphone.hear(samples, pausing=self._listener.pausing)
 
     def _change(self) -> None:
         match self._connection.connectionState:
