@@ -184,11 +184,28 @@ class Hearing:
             self._ears.consider(frames)
 
     def _dismiss(self) -> None:
-        """The candidate was nothing."""
+        """The candidate was nothing. Where there was speech in it, its text may still say otherwise."""
+        floor = self._session.floor
         utterance, self._utterance = self._utterance, None
         self._ears.dismiss()
-        if utterance is not None:
+        if utterance is None:
+            return
+        if floor.rules.detects and floor.candidate >= floor.rules.start:
+            utterance.until = floor.clock
+            utterance.end()
+        else:
             utterance.forget()
+
+    def reconsider(self, utterance: Utterance) -> None:
+        """A candidate that was dismissed is the caller's turn after all."""
+        session = self._session
+        utterance.begun = True
+        session.emit(SpeechStarted(utterance.item, max(0.0, utterance.until - utterance.seconds)))
+        self._conversation.interrupt()
+        session.emit(SpeechStopped(utterance.item, utterance.until))
+        session.floor.rest()
+        session.floor.think()
+        self._conversation.spoken(utterance, session.floor.quiet)
 
     def _begin(self) -> None:
         session = self._session

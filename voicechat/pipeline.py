@@ -216,8 +216,16 @@ class Pipeline:
             return
         finally:
             self._in_work.discard(utterance)
-        if not utterance.forgotten:
-            self._final(utterance, transcript)
+        if utterance.forgotten or not (utterance.begun or self._stops(transcript.text)):
+            return
+        if not utterance.begun:
+            self._hearing.reconsider(utterance)
+        self._final(utterance, transcript)
+
+    def _stops(self, text: str) -> bool:
+        """Whether a candidate that was dismissed had said stop, and there still is something to stop."""
+        answering = self._session.floor.state in (State.THINKING, State.SPEAKING)
+        return answering and self._session.interjections.stops(text)
 
     def _final(self, utterance: Utterance, transcript: Transcript) -> None:
         session, text = self._session, transcript.text

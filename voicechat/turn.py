@@ -89,6 +89,11 @@ class Floor:
         """Seconds of audio since the present speech began."""
         return self._speech.span
 
+    @property
+    def candidate(self) -> float:
+        """Seconds of speech in the latest candidate."""
+        return self._candidate.speech
+
     def hear(self, voiced: bool, probability: float, seconds: float, clues: Clues = NO_CLUES) -> tuple[Act, ...]:
         """One frame: is it voiced (fast stage), how likely is it speech (second stage), how long is it."""
         self.clock += seconds

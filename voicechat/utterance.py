@@ -29,6 +29,8 @@ class Utterance:
         self.seconds = 0.0
         self.begun = False
         """It is the caller's turn; before, it is a candidate that nobody is told of."""
+        self.until = 0.0
+        """On the floor's clock, when the last of it was heard."""
         self.forgotten = False
         self.guess: TranscriptPartial | None = None
         """What is understood of it so far."""
