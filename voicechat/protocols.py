@@ -29,17 +29,20 @@ class SpeechChunk:
 class Heard:
     """What really left for the caller's ear: the words whose sound began, and the seconds of sound.
 
-    `marks` says when each piece of the text began, in seconds of the turn's sound.
+    `marks` says when each piece of the text began, in seconds of the turn's sound; `held` the same of what the far end
+    had been given and, as far as we could know, not played; all that it was given lasts `sent` seconds.
     """
 
     text: str = ""
     seconds: float = 0.0
     marks: tuple[tuple[float, str], ...] = ()
+    held: tuple[tuple[float, str], ...] = ()
+    sent: float = 0.0
 
     def until(self, end: float) -> "Heard":
-        """The part that began before `end` seconds."""
-        marks = tuple(mark for mark in self.marks if mark[0] < end)
-        return Heard(" ".join(words for _, words in marks), min(self.seconds, end), marks)
+        """The part that began before `end` seconds, as a far end says who knows how much it has played."""
+        marks = tuple(mark for mark in (*self.marks, *self.held) if mark[0] < end)
+        return Heard(" ".join(words for _, words in marks), min(max(self.seconds, self.sent), end), marks)
 
 
 class Peer(Protocol):
@@ -177,6 +180,10 @@ class Patience(Protocol):
 
     def asked(self, question: bool) -> None:
         """An answer is over: whether it ended in a question."""
+        ...
+
+    def hurry(self, eagerness: str) -> None:
+        """How soon the caller's program wants turns to end: "low", "medium", "high" or "auto"."""
         ...
 
 

@@ -372,3 +372,19 @@ def test_levels_for_a_far_end_that_buffers_have_the_time_at_which_it_plays() -> 
         assert [time for time, _ in playout.levels] == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])
 
     run(main())
+
+
+def test_a_far_end_that_knows_better_has_heard_what_it_was_given_and_no_more() -> None:
+    async def main() -> None:
+        playout = Playout(RATE, ahead=1.0, buffers=True)
+        for word in ("one", "two", "three", "four"):
+            await playout.put(chunk(2, text=word))
+        take(playout, 6)
+        await asyncio.sleep(0.03)
+        heard = playout.cut(2)
+        assert said(heard) == ("one", 0.02)
+        assert said(heard.until(0.01)) == ("one", 0.01)
+        assert said(heard.until(0.07)) == ("one two", 0.07)
+        assert said(heard.until(9.0)) == ("one two three", 0.12)
+
+    run(main())

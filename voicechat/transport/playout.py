@@ -175,7 +175,10 @@ class Playout:
         """What was heard of the present turn."""
         self._settle(asyncio.get_running_loop().time())
         text = " ".join(words for _, words in self._marks)
-        return Heard(text, self._heard_frames * FRAME_SECONDS, tuple(self._marks))
+        taken = enumerate(self._taken, self._heard_frames)
+        held = tuple((frame * FRAME_SECONDS, words) for frame, (_, words) in taken if words)
+        sent = (self._heard_frames + len(self._taken)) * FRAME_SECONDS
+        return Heard(text, self._heard_frames * FRAME_SECONDS, tuple(self._marks), held, sent)
 
     def pause(self) -> None:
         """The next frame falls silent in its first 5 ms, those after it are silence."""
