@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from voicechat.adapters.vad import silero, webrtc
 from voicechat.audio import LISTEN_RATE, AudioFrame, Framer, Samples, read_wav, resample
-from voicechat.config import EndpointingSettings, Settings
+from voicechat.config import EndpointingSettings, Settings, TurnSettings
+from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.endpointing import EAGERNESS, Endpointing, Waits, eager
 from voicechat.events import State
 from voicechat.rules import Rules
+from voicechat.session import Session
 from voicechat.turn import Act, Clues, Floor
 
 CLIPS: Final = Path(__file__).parents[2] / "shared" / "speech"
@@ -173,6 +175,23 @@ def test_a_detector_that_comes_too_late_is_not_heard() -> None:
     rest(patience, 0.2)
     patience.judge(doubt, 0.0)
     assert patience.silence <= WAITS.usual + 1e-6
+
+
+def test_a_client_who_names_a_silence_gets_exactly_that() -> None:
+    session = Session("sess_1", SessionSettings(), TurnSettings())
+    assert session.floor.rules.adapts
+    session.update({"turns": {"kind": "server_vad", "silence": 0.7, "adapts": False}})
+    assert (session.floor.rules.adapts, session.floor.rules.silence) == (False, 0.7)
+    session.update({"turns": {"kind": "semantic_vad", "adapts": True}})
+    assert session.floor.rules.adapts
+
+
+def test_a_client_may_hurry_and_take_it_back() -> None:
+    patience = after()
+    patience.hurry("low")
+    assert patience.silence == pytest.approx(EAGERNESS["low"] * WAITS.usual)
+    patience.hurry("auto")
+    assert patience.silence == pytest.approx(WAITS.usual)
 
 
 def test_eagerness_orders_the_waits() -> None:

@@ -19,18 +19,23 @@ from voicechat import adapters, logs
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
 from voicechat.ears import Ears
+from voicechat.endpointing import Endpointing, Waits
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
 from voicechat.events import Failed
 from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
 from voicechat.models import ModelManager
+from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline, Recogniser
-from voicechat.protocols import Agent, AsrEngine, Lane, Peer, TtsEngine, VadEngine
+from voicechat.protocols import Agent, AsrEngine, Lane, Peer, TtsEngine, TurnDetector, VadEngine
 from voicechat.reply import Speaker
 from voicechat.session import Session
 
 PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak")}
 """With `engine: auto`, the first of these that can be loaded here."""
+
+BELIEF: Final = {"pocketsphinx": 0.4}
+"""How far the words of a recogniser are believed at the end of a turn; others 1.0. It hears some in a room's noise."""
 
 SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
@@ -78,6 +83,8 @@ class House:
         self.agent: Agent
         self._fast: VadEngine
         self._slow: VadEngine
+        self._detector: TurnDetector | None = None
+        self._detecting: Lane
         self._make_lane = lanes
         self._lanes: list[Lane] = []
         self._running: dict[str, Pipeline] = {}
@@ -97,6 +104,9 @@ class House:
             fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
             slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
         self._fast, self._slow = fast.result(), slow.result()
+        if settings.turn.detector:
+            self._detecting = self._lane("turn-0", settings.asr.deadline)
+            self._detector = await self._detecting.run(lambda: choose("turn", "smart_turn", settings))
         self._check_voice()
 
     def _check_voice(self) -> None:
@@ -130,14 +140,16 @@ class House:
             session, self._defaults(), knobs, [self.metrics.observe, logs.observer(session), peer.notify]
         )
         with self.asr.lend() as asr, self.tts.lend() as tts:
+            patience = self._patience(asr.engine.name)
             pipeline = Pipeline(
                 state,
                 peer,
-                ears=Ears(self._fast.open(), self._slow.open()),
+                ears=Ears(self._fast.open(), self._slow.open(), patience=patience),
                 recogniser=Recogniser(asr.engine, asr.lane()),
                 agent=self.agent,
                 speaker=Speaker(tts.engine, tts.lane(), self.settings.tts.in_flight),
                 settings=self.settings,
+                chores=[patience.run] if isinstance(patience, SecondOpinion) else [],
             )
             self._running[session] = pipeline
             try:
@@ -147,6 +159,23 @@ class House:
                 peer.notify(Failed("internal_error", "the session failed; please call again"))
             finally:
                 del self._running[session]
+
+    def _patience(self, recogniser: str) -> Endpointing | SecondOpinion | None:
+        """What makes a session's silences adapt, if anything does."""
+        knobs = self.settings.turn.endpointing
+        if not knobs.adaptive:
+            return None
+        waits = Waits(
+            knobs.least,
+            knobs.usual,
+            knobs.most,
+            BELIEF.get(recogniser, 1.0) if knobs.words is None else knobs.words,
+            self.settings.vad.silero.threshold,
+        )
+        endpointing = Endpointing(waits, language=self.settings.asr.language, phrases=self.agent.phrases)
+        if self._detector is None:
+            return endpointing
+        return SecondOpinion(endpointing, self._detector, self._detecting)
 
     def end_sessions(self) -> None:
         for pipeline in self._running.values():

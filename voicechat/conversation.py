@@ -43,7 +43,8 @@ class Transcript:
 class TurnDetection:
     """How the server decides that the caller has finished; times in seconds.
 
-    `kind` and `eagerness` are echoed to clients; `threshold` is the speech probability that counts as speech.
+    `kind` is echoed to clients; `threshold` is the speech probability that counts as speech. Where `adapts` is false,
+    `silence` is always waited for.
     """
 
     kind: str = "server_vad"
@@ -53,6 +54,7 @@ class TurnDetection:
     create_reply: bool = True
     interrupt_reply: bool = True
     eagerness: str = "auto"
+    adapts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,3 +95,8 @@ class Ears:
         """An answer is over: whether it ended in a question."""
         if self._patience is not None:
             self._patience.asked(question)
+
+    def hurry(self, eagerness: str) -> None:
+        """How soon a turn shall end; see `protocols.Patience.hurry`."""
+        if self._patience is not None:
+            self._patience.hurry(eagerness)

@@ -89,7 +89,7 @@ class Endpointing:
     """
 
     def __init__(self, waits: Waits, *, language: str = "en", phrases: Collection[str] = ()) -> None:
-        self.waits = waits
+        self.waits = self._asked_for = waits
         self.language = language
         self._phrases = frozenset(plain(phrase) for phrase in phrases)
         self._pauses = Pauses()
@@ -171,6 +171,11 @@ class Endpointing:
         if self._quiet:
             self._begin()
             self._quiet = 0.0
+
+    def hurry(self, eagerness: str) -> None:
+        """See `eager`."""
+        self.waits = eager(self._asked_for, eagerness)
+        self._silence = None
 
     def due(self) -> Doubt | None:
         """Once in each silence, when it is time to ask a detector."""

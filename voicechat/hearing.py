@@ -103,6 +103,10 @@ class Hearing:
         """An answer is over: whether it ended in a question."""
         self._ears.asked(question)
 
+    def hurry(self, eagerness: str) -> None:
+        """How soon the caller's program wants a turn to end; see `protocols.Patience.hurry`."""
+        self._ears.hurry(eagerness)
+
     def lapse(self) -> None:
         """To be called now and then: frames that do not come are silence too."""
         now = asyncio.get_running_loop().time()
@@ -131,7 +135,7 @@ class Hearing:
         speaks = self._session.floor.state is State.SPEAKING
         levels = self._peer.levels if speaks else ()
         return Clues(
-            silence=self._ears.silence,
+            silence=self._ears.silence if self._session.floor.rules.adapts else None,
             back_channel=self._ears.back_channel,
             ending=speaks and self._conversation.ending(),
             sounding=bool(levels) and levels[-1][0] > now - STALL_SECONDS,

@@ -10,7 +10,7 @@ at most one reply. Every change of the session happens in a method here that doe
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -82,8 +82,11 @@ class Pipeline:
         agent: Agent,
         speaker: Speaker,
         settings: Settings,
+        chores: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        """`chores` run beside the session as long as it does."""
         self._session, self._peer = session, peer
+        self._chores = chores
         self._recogniser, self._agent, self._speaker = recogniser, agent, speaker
         self._settings = settings
         self._hearing = Hearing(
@@ -129,6 +132,8 @@ class Pipeline:
                 self._touch()
                 self._spawn(self._listen())
                 self._spawn(self._watch())
+                for chore in self._chores:
+                    self._spawn(chore())
                 if self._settings.agent.greeting:
                     self._start(self._fixed(self._settings.agent.greeting), session.settings)
                 reason = await self._ending
@@ -401,6 +406,8 @@ class Pipeline:
             match command:
                 case UpdateSettings():
                     self._session.update(dict(command.changes))
+                    turns = self._session.settings.turns
+                    self._hearing.hurry(turns.eagerness if turns and turns.kind == "semantic_vad" else "auto")
                     self._session.emit(SettingsChanged(self._session.settings))
                 case AddItem():
                     self._session.add(command.item, command.after)

@@ -35,6 +35,8 @@ class Rules:
     """A shorter hole does not break a run of voice or speech: syllables have holes."""
     detects: bool = True
     """False: push-to-talk. The caller says when a turn ends, and sound alone moves nothing."""
+    adapts: bool = True
+    """False: `silence` ends a turn, whatever is known of the caller."""
     interrupts: bool = True
     """False: the caller's voice does not stop an answer."""
     ducks: bool = False

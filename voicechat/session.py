@@ -137,6 +137,7 @@ class Session:
             give_up=knobs.give_up,
             threshold=given.threshold,
             detects=turns is not None,
+            adapts=given.adapts,
             interrupts=given.interrupt_reply,
             ducks=barge_in.first == "duck",
             speaking=_profile(barge_in),

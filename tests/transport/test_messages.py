@@ -200,6 +200,7 @@ def test_bad_messages_are_refused_by_name(text: str, code: str, param: str | Non
                     "threshold": 0.6,
                     "prefix": 0.2,
                     "silence": 0.7,
+                    "adapts": False,
                     "create_reply": False,
                     "interrupt_reply": False,
                 }
@@ -207,7 +208,7 @@ def test_bad_messages_are_refused_by_name(text: str, code: str, param: str | Non
         ),
         (
             {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}}},
-            {"turns": {"kind": "semantic_vad", "eagerness": "high"}},
+            {"turns": {"kind": "semantic_vad", "adapts": True, "eagerness": "high"}},
         ),
         ({"tools": [], "tracing": "auto"}, {"extras": (("tools", []), ("tracing", "auto"))}),
         (

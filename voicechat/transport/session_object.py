@@ -163,13 +163,16 @@ def _read_input(audio: Fields, extras: dict[str, object]) -> dict[str, object]:
 def _read_turns(turns: Fields, extras: dict[str, object]) -> dict[str, object]:
     changes: dict[str, object] = {}
     if turns.has("type"):
-        changes["kind"] = turns.one_of("type", "server_vad", "semantic_vad")
+        kind = changes["kind"] = turns.one_of("type", "server_vad", "semantic_vad")
+        if kind == "semantic_vad":
+            changes["adapts"] = True
     if turns.has("threshold"):
         changes["threshold"] = turns.number("threshold", 0, 1)
     if turns.has("prefix_padding_ms"):
         changes["prefix"] = turns.number("prefix_padding_ms", 0, 5_000) / 1000
     if turns.has("silence_duration_ms"):
         changes["silence"] = turns.number("silence_duration_ms", 0, 10_000) / 1000
+        changes["adapts"] = False  # who names a silence gets exactly that
     if turns.has("create_response"):
         changes["create_reply"] = turns.flag("create_response")
     if turns.has("interrupt_response"):
