@@ -33,7 +33,8 @@ def test_words_are_stable_once_two_guesses_have_them_and_two_words_follow(guesse
 
 def test_the_tail_is_the_rest_of_the_newest_guess() -> None:
     assert captions("what time", "What time, is it? Now")[-1] == Caption("What time", ", is it? Now")
-    assert captions("what time", "what time is it", "What's the time? Now")[-1] == Caption("what time", " time? Now", True)
+    revised = captions("what time", "what time is it", "What's the time? Now")[-1]
+    assert revised == Caption("what time", " time? Now", revised=True)
 
 
 def test_a_revision_is_marked_and_what_was_told_stays() -> None:
