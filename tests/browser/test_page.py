@@ -229,3 +229,38 @@ def test_everything_fits_on_every_screen(page: "Page") -> None:
         for part in ("#talk", "#text", "#state"):
             expect(page.locator(part)).to_be_in_viewport(ratio=1)
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_words_that_may_still_change_are_dim_until_they_are_sure(browse: Browse, server: str) -> None:
+    page = browse().new_page()
+    page.goto(server)
+    page.evaluate("""async () => {
+        const { Conversation } = await import("/static/conversation.js");
+        const { Transcript } = await import("/static/transcript.js");
+        const list = document.querySelector("#transcript");
+        const transcript = new Transcript(list, document.querySelector("#announcer"));
+        window.talk = new Conversation({ transcript, send() {} });
+    }""")
+    kind = "conversation.item.input_audio_transcription"
+    told = [
+        {"type": "voicechat.partial", "item_id": "i", "stable": "", "tail": "what time"},
+        {"type": f"{kind}.delta", "item_id": "i", "delta": "what"},
+        {"type": "voicechat.partial", "item_id": "i", "stable": "what", "tail": " time is"},
+        {"type": f"{kind}.delta", "item_id": "i", "delta": " time"},
+        {"type": f"{kind}.completed", "item_id": "i", "transcript": "What time?"},
+        {"type": "voicechat.partial", "item_id": "i", "stable": "what time", "tail": " too late"},
+    ]
+    seen = []
+    for event in told:
+        page.evaluate("event => talk.take(event)", event)
+        entry = page.locator("#transcript .user")
+        guesses = entry.locator(".guess").all_text_contents()
+        seen.append((entry.locator("p").text_content(), guesses, entry.get_attribute("data-stage")))
+    assert seen == [
+        ("what time", ["what time"], "partial"),
+        ("what", [], "partial"),
+        ("what time is", [" time is"], "partial"),
+        ("what time", [], "partial"),
+        ("What time?", [], "final"),
+        ("What time?", [], "final"),
+    ]
