@@ -214,3 +214,30 @@ def test_commands_tell_what_is_wrong_in_a_line(tmp_path: Path, arguments: tuple[
     assert "Unknown error" not in line
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tune_prints_a_row_for_each_setting_and_draws_them(tmp_path: Path) -> None:
+    write_wav(tmp_path / "call.wav", 16_000, np.zeros(32_000, np.int16))
+    (tmp_path / "call.labels.txt").write_text("0.5\t1.0\tspeech\n")
+    found = voicechat(
+        "tune", tmp_path / "call.wav", "--set", "turn.start=0.1,0.2", "--show",
+        "--plot", tmp_path / "plot.svg", "--json", tmp_path / "found.json",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"^turn\.start=0\.1 +0 of 1 ", found.stdout, re.MULTILINE)
+    assert "turn.start=0.2: 1 utterances never ended." in found.stdout
+    assert (tmp_path / "plot.svg").read_text().startswith("<svg")
+    assert '"utterances": 1' in (tmp_path / "found.json").read_text()
+
+
+def test_tune_tells_bad_input_in_a_line_and_with_its_own_status(tmp_path: Path) -> None:
+    write_wav(tmp_path / "call.wav", 16_000, np.zeros(1_600, np.int16))
+    (tmp_path / "bad.txt").write_text("1\t2\tsinging\n")
+    setting = voicechat("tune", tmp_path / "call.wav", "--set", "turn.silnce=1")
+    assert (setting.returncode, setting.stderr) == (
+        78, "--set: turn.silnce: no such setting; did you mean 'silence'?\n",
+    )  # fmt: skip
+    labels = voicechat("tune", tmp_path / "call.wav", "--labels", tmp_path / "bad.txt")
+    assert labels.returncode == 1
+    assert labels.stderr.startswith(f"{tmp_path / 'bad.txt'}: line 1: found 'singing'")
+    assert labels.stderr.count("\n") == 1

@@ -16,6 +16,7 @@ import numpy as np
 
 from tests.turns import mixing, noises, voices
 from tests.turns.mixing import Sound, Span
+from tests.turns.voices import Words
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, Samples, read_wav, resample
 from voicechat.config import Settings
@@ -206,13 +207,17 @@ def _coughs(half: str) -> Iterator[Take]:
 
 
 def _words(half: str, category: str, texts: tuple[str, ...], meaning: Meaning) -> Iterator[Take]:
-    for speaker in voices.speakers(half):
-        for text in texts:
-            name = f"{text}, {speaker.program} {speaker.voice} x{speaker.warp:g}"
-            dice = _dice(name)
-            word = mixing.trimmed(speaker.say(text, round(float(dice.uniform(0.85, 1.25)), 2)))
-            level = float(dice.uniform(-32, -18)) - mixing.loudness(word)
-            yield _event(name, category, half, mixing.gained(word, level), meaning, dice)
+    asked = tuple(
+        Words(speaker, text, round(float(_dice(text, speaker).uniform(0.85, 1.25)), 2))
+        for speaker in voices.speakers(half)
+        for text in texts
+    )
+    for words, sound in zip(asked, voices.said(asked), strict=True):
+        name = f"{words.text}, {words.speaker.program} {words.speaker.voice} x{words.speaker.warp:g}"
+        dice = _dice(name)
+        word = mixing.trimmed(sound)
+        level = float(dice.uniform(-32, -18)) - mixing.loudness(word)
+        yield _event(name, category, half, mixing.gained(word, level), meaning, dice)
 
 
 def _echoes(half: str) -> Iterator[Take]:
