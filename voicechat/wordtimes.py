@@ -16,6 +16,9 @@ from voicechat.pace import Pace, length
 BREAK_SECONDS: Final = 0.2
 """Longer pauses are between words even where nothing is written."""
 
+NEWS_SECONDS: Final = 0.1
+"""With so much new sound the words are looked for again: a look at ten seconds takes half a millisecond."""
+
 _SLACK: Final = 0.15, 0.25
 """A pause may be this many seconds, and this part of the speech since the last one, from where it is expected."""
 
@@ -46,13 +49,16 @@ class WordTimes:
         self._envelope = Envelope(rate, speed)
         self._finished = False
         self._begins: list[float] | None = None  # seconds; None: to be found anew
+        self._news = 0  # samples that were heard since
         self._next = 0  # the first word that was not handed on
         self._clock = 0  # samples that were handed on
 
     def hear(self, samples: Samples) -> None:
         """The next sound of the clause."""
         self._envelope.push(samples)
-        self._begins = None
+        self._news += len(samples)
+        if self._news >= NEWS_SECONDS * self._rate:
+            self._begins = None
 
     def finish(self) -> None:
         """That was all of it."""
@@ -85,6 +91,7 @@ class WordTimes:
 
     def _found(self) -> list[float]:
         if self._begins is None and self._words:
+            self._news = 0
             self._begins = self._find(self._envelope.scan())
         return self._begins or []
 
