@@ -7,7 +7,9 @@ the next one is measured.
 """
 
 import argparse
+import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -55,6 +57,9 @@ class Bench:
         self._begun = time.monotonic()
 
     async def run(self, chosen: list[System], *, quick: bool, out: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # no server is left behind
         chosen = chosen[:1] if quick else chosen
         systems.pin(systems.CALLERS_CPU)
         words = Words.spoken()
@@ -71,7 +76,8 @@ class Bench:
             self._write(out)
         self._screen.print(
             f"{self._report.minutes:.0f} minutes; written: bench/results/{out}.json;"
-            f" what the servers complained of: {self._log}"
+            f" what the servers complained of: {self._log}",
+            soft_wrap=True,
         )
         screen = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
         for table in found.tables(self._report):
@@ -137,7 +143,7 @@ class Bench:
     def _tell(self, system: System, line: str) -> None:
         minutes = (time.monotonic() - self._begun) / 60
         self._report.notes.append(f"{minutes:.1f} min: {system.name}: {line}")
-        self._screen.print(self._report.notes[-1])
+        self._screen.print(self._report.notes[-1], soft_wrap=True)
 
     def _write(self, name: str) -> None:
         self._report.minutes = (time.monotonic() - self._begun) / 60

@@ -134,21 +134,23 @@ def tables(report: Report) -> list[Table]:
     columns = [summary(found) for found in report.systems.values()]
     for name in report.systems:
         main.add_column(name, justify="right")
-    for row in columns[0] if columns else ():
-        main.add_row(row, *(_number(column[row]) for column in columns))
+    for name in columns[0] if columns else ():
+        main.add_row(name, *(shown(column[name]) for column in columns))
     media = Table("loop-back", title="Through the media path alone", title_justify="left")
     for name in report.trips:
         media.add_column(name, justify="right")
-    media.add_row("round trip p50, ms", *(_number(p50(trips)) for trips in report.trips.values()))
-    media.add_row("round trip p95, ms", *(_number(p95(trips)) for trips in report.trips.values()))
+    media.add_row("round trip p50, ms", *(shown(p50(trips)) for trips in report.trips.values()))
+    media.add_row("round trip p95, ms", *(shown(p95(trips)) for trips in report.trips.values()))
     for share in next(iter(report.losses.values()), {}):
         missing = (report.losses.get(name, {}).get(share) for name in report.trips)
-        shown = ("-" if lost is None else f"{100 * lost:.1f} %" for lost in missing)
-        media.add_row(f"sound missing, {share} lost", *shown)
+        row = [f"sound missing, packets lost: {share}"]
+        row += ["-" if lost is None else f"{100 * lost:.1f} %" for lost in missing]
+        media.add_row(*row)
     return [main, media]
 
 
-def _number(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Two digits or more; a dash for what was not measured."""
     if value is None or isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 20 or value == int(value) else f"{value:.1f}"

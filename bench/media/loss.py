@@ -85,7 +85,7 @@ async def missing(system: System, log: Path, *, seconds: float) -> dict[str, flo
     plain = encoded(sound, "lowdelay")
     saved = encoded(sound, "voip", fec="1", packet_loss="20")
     kinds = {f"{100 * share:.0f} %": (share, plain) for share in SHARES}
-    kinds["20 % (with FEC)"] = (0.2, saved)
+    kinds["20 %, with FEC"] = (0.2, saved)
     async with running(system, log) as server, Clock() as clock, AsyncExitStack() as stack:
         lines = [
             await stack.enter_async_context(Line(server.offer, plain[0], clock, loss=share, seed=seed, keep=True))

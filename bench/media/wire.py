@@ -54,7 +54,7 @@ class Wire:
         [pair] = ice._nominated.values()
         self._hear, self._lost = hear, lost
         self._protect, self._unprotect = dtls._tx_srtp.protect, dtls._rx_srtp.unprotect
-        self._send_to, self._address = pair.protocol.transport.sendto, pair.remote_addr
+        self._socket, self._address = pair.protocol.transport, pair.remote_addr
         self._header = _header(transceiver)
         self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
         for protocol in ice._protocols:
@@ -66,8 +66,8 @@ class Wire:
         self._sequence = self._sequence + 1 & 0xFFFF
         self._timestamp = self._timestamp + FRAME & 0xFFFFFFFF
         packet = self._protect(bytes(self._header) + payload)
-        if not next(self._lost):
-            self._send_to(packet, self._address)
+        if not next(self._lost) and not self._socket.is_closing():  # the other side may have hung up
+            self._socket.sendto(packet, self._address)
 
     def _sieve(self, others: Receive) -> Receive:
         def receive(data: Any, address: tuple[Any, ...]) -> None:
