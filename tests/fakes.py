@@ -14,6 +14,7 @@ from voicechat.conversation import Item, SessionSettings, Transcript
 from voicechat.errors import AgentError, EngineFailed
 from voicechat.events import Event
 from voicechat.protocols import AsrStream, Capabilities, Heard, Speech, SpeechChunk, Voice
+from voicechat.reverberation import Played
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.playout import Playout
 
@@ -210,7 +211,7 @@ class FakePeer:
         self._script.put_nowait(None)
 
     @property
-    def levels(self) -> Sequence[tuple[float, float]]:
+    def levels(self) -> Sequence[Played]:
         return self._playout.levels
 
     @property

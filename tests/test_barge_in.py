@@ -30,6 +30,7 @@ from voicechat.events import (
     TranscriptPartial,
 )
 from voicechat.protocols import AsrStream
+from voicechat.reverberation import Played
 
 WORDS = LONG.split()
 
@@ -589,7 +590,7 @@ def test_patience_hears_reads_and_is_told_of_questions() -> None:
 class Deaf:
     """Takes every sound over an answer for our own."""
 
-    def hear(self, frame: AudioFrame, levels: Sequence[tuple[float, float]], now: float) -> bool:
+    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
         return bool(levels) and levels[-1][0] > now - 0.1
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from voicechat.audio import FRAME_SECONDS, AudioFrame
 from voicechat.protocols import EchoGate, Patience, Spotter, SpotterStream, VadStream
+from voicechat.reverberation import Played
 
 WAKE_SECONDS: Final = 0.2
 """Sound from before it woke that the second stage hears, to settle its memory."""
@@ -43,7 +44,7 @@ class Ears:
         return None if self._spotting is None else self._spotting.back_channel
 
     def hear(
-        self, frame: AudioFrame, *, attentive: bool, levels: Sequence[tuple[float, float]], now: float
+        self, frame: AudioFrame, *, attentive: bool, levels: Sequence[Played], now: float
     ) -> tuple[bool, float]:
         """Whether the frame is voiced, and how likely it is speech. Attentive ears do not doze.
 

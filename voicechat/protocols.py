@@ -9,6 +9,7 @@ from voicechat.audio import AudioFrame, Samples
 from voicechat.commands import Command
 from voicechat.conversation import Item, SessionSettings, Transcript
 from voicechat.events import Event
+from voicechat.reverberation import Played
 
 T = TypeVar("T")
 
@@ -54,9 +55,9 @@ class Peer(Protocol):
         ...
 
     @property
-    def levels(self) -> Sequence[tuple[float, float]]:
+    def levels(self) -> Sequence[Played]:
         """How loud our own frames of the last 1.5 s were, oldest first: when each of these 20 ms began to play, on the
-        loop's clock, and its level in dB below full scale as `audio.level` gives it. Silence has no entry."""
+        loop's clock, and its power in each band. Silence has no entry; each entry stays the same object."""
         ...
 
     @property
@@ -157,7 +158,7 @@ class Spotter(Protocol):
 class EchoGate(Protocol):
     """Knows our own voice when the microphone hears it. On the loop; one for each caller."""
 
-    def hear(self, frame: AudioFrame, levels: Sequence[tuple[float, float]], now: float) -> bool:
+    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
         """Whether the frame is explained by what we played; `levels` as `Peer.levels` gives them."""
         ...
 

@@ -23,6 +23,7 @@ from voicechat.events import (
     TranscriptFinal,
 )
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.reverberation import Played
 from voicechat.score import Deed, Moment
 from voicechat.transport.playout import Playout
 
@@ -111,7 +112,7 @@ class Tape:
         return np.clip(heard, -32768, 32767).astype(np.int16)
 
     @property
-    def levels(self) -> Sequence[tuple[float, float]]:
+    def levels(self) -> Sequence[Played]:
         return self._playout.levels
 
     @property

@@ -1,7 +1,6 @@
 """The speaker's side of one call: a short bounded buffer of 20 ms frames that knows what has been heard."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples, level
+from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.reverberation import Played
+from voicechat.spectrum import Powers, powers
 from voicechat.transport.ramps import RAMP_SECONDS, beginning, ending, sloped
 
 LEVELS_SECONDS: Final = 1.5
 """How long the loudness of what was sent is remembered: an echo comes back sooner."""
 
-_FAINTEST: Final = 1e-5
 _ROUNDING: Final = 1e-6
 """Seconds by which sums of frames may be off."""
 
@@ -25,7 +25,7 @@ _ROUNDING: Final = 1e-6
 class _Frame:
     samples: Samples
     text: str
-    level: float
+    powers: Powers
 
 
 class Playout:
@@ -58,7 +58,7 @@ class Playout:
         self._broken = False  # the pause has silenced the sound
         self._tail: Samples | None = None  # what is left to say of a turn that was cut
         self._gain = self._wanted = 1.0
-        self._levels: deque[tuple[float, float]] = deque()
+        self._levels: deque[Played] = deque()
         self._played = 0.0  # on the loop's clock: when the far end will have played all that was taken
         self._taken: deque[tuple[float, str]] = deque()  # of this turn: when heard, and which words began
         self._heard_frames = 0
@@ -93,11 +93,11 @@ class Playout:
         return max(0.0, self._played - asyncio.get_running_loop().time()) if self._buffers else 0.0
 
     @property
-    def levels(self) -> tuple[tuple[float, float], ...]:
+    def levels(self) -> tuple[Played, ...]:
         """How loud the frames of the last 1.5 s were, oldest first: when each began to play, on the loop's clock, and
-        its level in dB below full scale. Silence has no entry."""
+        its power in each band. Silence has no entry."""
         oldest = asyncio.get_running_loop().time() - LEVELS_SECONDS
-        while self._levels and self._levels[0][0] < oldest:
+        while self._levels and self._levels[0].begins < oldest:
             self._levels.popleft()
         return tuple(self._levels)
 
@@ -125,7 +125,7 @@ class Playout:
         self._changed.set()
         before, self._gain = self._gain if self._sounding else self._wanted, self._wanted
         self._last, self._sounding = frame.samples, True
-        self._remember(begins, frame.level + 20.0 * math.log10(max(_FAINTEST, (before + self._gain) / 2)))
+        self._remember(begins, frame.powers * np.float32(((before + self._gain) / 2) ** 2))
         return frame.samples if before == self._gain == 1.0 else sloped(frame.samples, before, self._gain)
 
     def _fall_silent(self, now: float) -> Samples | None:
@@ -139,11 +139,11 @@ class Playout:
 
     def _between(self, samples: Samples, now: float) -> Samples:
         """A frame of a gap: it is sound, but none of the answer's."""
-        self._remember(now, level(samples))
+        self._remember(now, powers(samples, self.rate))
         return samples
 
-    def _remember(self, begins: float, loudness: float) -> None:
-        self._levels.append((begins, loudness))
+    def _remember(self, begins: float, loudness: Powers) -> None:
+        self._levels.append(Played(begins, loudness))
         if len(self._levels) > LEVELS_SECONDS / FRAME_SECONDS:
             self._levels.popleft()
 
@@ -229,7 +229,7 @@ class Playout:
             self._append(frame)
 
     def _append(self, samples: Samples) -> None:
-        self._waiting.append(_Frame(samples, self._words, level(samples)))
+        self._waiting.append(_Frame(samples, self._words, powers(samples, self.rate)))
         self._words = ""
 
     def _settle(self, now: float) -> None:

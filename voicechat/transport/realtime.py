@@ -15,6 +15,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
+from voicechat.reverberation import Played
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox
@@ -64,7 +65,7 @@ class RealtimePeer:
         return self._microphone.dropped
 
     @property
-    def levels(self) -> Sequence[tuple[float, float]]:
+    def levels(self) -> Sequence[Played]:
         return self._playout.levels
 
     @property

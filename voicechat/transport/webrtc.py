@@ -17,6 +17,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.reverberation import Played
 from voicechat.transport.channel import EventChannel, Wire
 from voicechat.transport.internals import Line
 from voicechat.transport.metronome import Metronome
@@ -80,7 +81,7 @@ class WebrtcPeer:
         return self.microphone.dropped
 
     @property
-    def levels(self) -> Sequence[tuple[float, float]]:
+    def levels(self) -> Sequence[Played]:
         return self.playout.levels
 
     @property
