@@ -47,6 +47,7 @@ def mistakes(*arguments: Any, **named: Any) -> list[str]:
         ("asr: {device: gpu}", "asr.device: found 'gpu'; allowed: auto, cpu, cuda or cuda:N"),
         ("log: {level: loud}", "log.level: found 'loud'; allowed: 'debug', 'info', 'warning' or 'error'"),
         ("vad: {webrtc: {aggressiveness: 4}}", "vad.webrtc.aggressiveness: found 4; allowed: less than or equal to 3"),
+        ("routing: {affinity: redis}", "found 'redis'; allowed: memory, or an address that begins with redis:// or rediss://"),
         ("[1, 2]", "found a list, sections such as 'server:' are expected"),
         ("server: {port: ", "is not YAML"),
         ("[" * 20_000, "is not YAML"),

@@ -268,6 +268,18 @@ class ModelSettings(Section):
     """Holds whisper/<name>/, turn/<name>.onnx, and piper/<name>.onnx with its .onnx.json."""
 
 
+class RoutingSettings(Section):
+    """Which replica of which engine speaks a reply."""
+
+    strategy: Literal["least_loaded", "round_robin", "least_latency", "random", "weighted"] = "least_loaded"
+    affinity: Annotated[str, Field(pattern=r"^(memory|rediss?://[^/\s]+\S*)$")] = "memory"
+    """Where it is kept which replica speaks for a caller."""
+    stale_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """A replica without a sign of life for so long is left out."""
+    fallback: str = ""
+    """The engine that speaks where no other can; empty: none."""
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -286,6 +298,7 @@ class Settings(Section):
     playout: PlayoutSettings = PlayoutSettings()
     transport: TransportSettings = TransportSettings()
     models: ModelSettings = ModelSettings()
+    routing: RoutingSettings = RoutingSettings()
     log: LogSettings = LogSettings()
 
 
@@ -403,6 +416,8 @@ def _allowed(details: ErrorDetails) -> str:
             return "a section of settings is expected"
         case "string_pattern_mismatch" if details["loc"][-1] == "base_url":
             return "allowed: an address that begins with http:// or https://"
+        case "string_pattern_mismatch" if details["loc"][-1] == "affinity":
+            return "allowed: memory, or an address that begins with redis:// or rediss://"
         case "string_pattern_mismatch":
             return "allowed: auto, cpu, cuda or cuda:N"
     message = details["msg"]

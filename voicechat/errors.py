@@ -4,6 +4,7 @@
     ├── ConfigError              the operator's settings; exit status 78
     ├── AdapterError
     │   ├── AdapterUnavailable   an engine that cannot be loaded here: no model, no library
+    │   ├── NoReplica            no loaded engine can do what a reply needs
     │   └── EngineFailed         a loaded engine that broke or ran past its deadline
     ├── NoRoom                   the server is full (503)
     ├── AgentError               no answer could be had; worth another try
@@ -12,6 +13,8 @@
     │   └── BadMessage           a message we cannot take
     └── IllegalMove              a bug: the floor was asked for a move it does not know
 """
+
+from collections.abc import Mapping
 
 
 class VoicechatError(Exception):
@@ -40,6 +43,14 @@ class AdapterUnavailable(AdapterError):
 
 class EngineFailed(AdapterError):
     """A loaded engine that raised, or ran past its deadline."""
+
+
+class NoReplica(AdapterError):
+    """No replica fits a wish; `excluded` says how many each requirement left out."""
+
+    def __init__(self, message: str, excluded: Mapping[str, int]) -> None:
+        super().__init__("no_replica", message)
+        self.excluded = excluded
 
 
 class NoRoom(VoicechatError):
