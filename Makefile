@@ -27,7 +27,7 @@ demo: $(VENV)/.installed  ## a three-turn conversation with a real server and a 
 	@exec $(BIN)/python -m voicechat demo
 
 # One OpenMP thread: engines that each take all cores slow one another down.
-test: $(VENV)/.installed-dev browser  ## run the tests; ARGS=... go to pytest
+test: $(VENV)/.installed-dev browser redis  ## run the tests; ARGS=... go to pytest
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, types, import floors, and that the pins fit together
@@ -66,3 +66,15 @@ browser:
 	export DEBIAN_FRONTEND=noninteractive; \
 	said=$$({ apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } 2>&1) \
 		|| echo "Chromium could not be installed, the browser tests will be skipped: $$(tail -n 1 <<<"$$said")"
+
+# Debian's Redis for the tests of shared affinity, for each of which they start one of their own.
+.PHONY: redis
+redis:
+	@if command -v redis-server >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || [ ! -e /etc/debian_version ]; then \
+		echo "No redis-server here: its tests will be skipped. On Debian: apt install redis-server"; exit 0; \
+	fi; \
+	echo "Installing Debian's redis-server for the tests (about 10 MB)."; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	said=$$({ apt-get -qq update && apt-get -qq install --yes --no-install-recommends redis-server; } 2>&1) \
+		|| echo "redis-server could not be installed, its tests will be skipped: $$(tail -n 1 <<<"$$said")"

@@ -1,4 +1,4 @@
-"""Prometheus metrics: an observer of sessions' events. No label carries a session, a text or a voice."""
+"""Prometheus metrics: an observer of sessions' events and of choices. No label carries a session, a text or a voice."""
 
 from typing import Final
 
@@ -17,6 +17,7 @@ from voicechat.events import (
     TranscriptFinal,
     TurnMeasured,
 )
+from voicechat.placement import Routed
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
 
@@ -47,6 +48,15 @@ class Metrics:
             ["stage"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
+        )
+        self.routed = Counter(
+            "voicechat_routing_decisions", "Replicas chosen.", ["strategy", "outcome"], registry=registry
+        )
+        self.kept = Counter(
+            "voicechat_routing_affinity", "Callers who had a replica, kept or moved.", ["result"], registry=registry
+        )
+        self.excluded = Counter(
+            "voicechat_routing_excluded", "Replicas left out of a choice.", ["reason"], registry=registry
         )
         self.loop_lag = Histogram(
             "voicechat_loop_lag_seconds",
@@ -79,3 +89,10 @@ class Metrics:
             case TurnMeasured():
                 for stage in ("endpointed", "understood", "first_word", "first_sound"):
                     self.latency.labels(stage).observe(getattr(event, stage))
+
+    def observe_routing(self, routed: Routed) -> None:
+        self.routed.labels(routed.strategy, routed.outcome).inc()
+        if routed.affinity:
+            self.kept.labels(routed.affinity).inc()
+        for reason, count in routed.excluded.items():
+            self.excluded.labels(reason).inc(count)
