@@ -67,10 +67,11 @@ class Turns:
         self.count += 1
         self.last.pop(replica.name, None)
         self.last[replica.name] = self.count
+        self.due[replica.name] = self.start(replica) + 1 / replica.weight
         if len(self.last) > NAMES:
             gone = next(iter(self.last))
             del self.last[gone]
-            self.due.pop(gone, None)
+            del self.due[gone]
 
 
 def least_loaded(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
@@ -96,10 +97,8 @@ def by_chance(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
 def weighted(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
     """Each in proportion to its weight, evenly mixed (start-time fair queueing)."""
     starts = [turns.start(one) for one in pool]
-    chosen = _least(starts, pool, turns)
     turns.clock = min(starts)
-    turns.due[chosen.name] = turns.clock + 1 / chosen.weight
-    return chosen
+    return _least(starts, pool, turns)
 
 
 def _least(values: Sequence[float], pool: Sequence[Replica], turns: Turns) -> Replica:
