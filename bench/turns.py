@@ -9,9 +9,10 @@ While working on one part, name its category, a setting to try, and ask for the 
 
     python -m bench.turns --half tune --failures cough noise
     python -m bench.turns --half tune --set turn.confirm=0.3 interruption back-channel
-    python -m bench.turns --recognise "inner pauses"     # PocketSphinx listens too: ten times slower
+    python -m bench.turns --recognise --every 4 "inner pauses"     # PocketSphinx listens too, and takes its time
 
-Without CATEGORY everything is played and bench/results/turns.json is written.
+With no more than `--recognise` everything is played, and bench/results/turns.json (or turns-recognised.json) is
+written.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 from rich.console import Console
@@ -36,7 +38,7 @@ from voicechat.config import LogSettings, Settings
 from voicechat.rehearsal import Rehearsed, rehearse
 from voicechat.score import Deed, Score, judge, percentile
 
-RESULTS: Final = Path(__file__).parent / "results" / "turns.json"
+RESULTS: Final = Path(__file__).parent / "results"
 EDGES: Final = 2
 """Frames at the edges of a pause that fade: they are no part of the answer."""
 HARMLESS: Final = ("noise", "cough", "back-channel")
@@ -57,12 +59,13 @@ class Result:
         """What went wrong in it; empty: nothing."""
         score = self.score
         found = {
-            "false commit": score.false_commits,
+            "false commit": score.false_commits and not self.whole,
+            "false commit, went on": score.false_commits and self.whole,
             "missed": score.missed,
             "cut off": score.cut_off,
             "never ended": score.unended,
             "false start": score.false_starts,
-            "sound lost": not self.whole,
+            "sound lost": not self.whole and not score.false_commits,
             "slow pause": any(pause > 0.0801 for pause in score.pauses),
         }
         return ", ".join(name for name, wrong in found.items() if wrong)
@@ -128,6 +131,7 @@ def main() -> None:
     arguments.add_argument("--config", type=Path)
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments.add_argument("--recognise", action="store_true", help="with the recogniser's partial texts")
+    arguments.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th scene of each category")
     arguments.add_argument("--failures", action="store_true", help="name the scenes that went wrong")
     chosen = arguments.parse_args()
     unknown = sorted(set(chosen.categories) - set(corpus.CATEGORIES))
@@ -137,7 +141,8 @@ def main() -> None:
     changes = dict(change.split("=", 1) for change in chosen.set)
     settings = config.changed(config.load(chosen.config), changes, "--set")
     halves = [chosen.half] if chosen.half else list(corpus.HALVES)
-    found = {half: play(settings, half, chosen.categories, recognises=chosen.recognise) for half in halves}
+    wanted = {half: takes(half, chosen.categories, chosen.every) for half in halves}
+    found = {half: play(settings, half, wanted[half], recognises=chosen.recognise) for half in halves}
     screen = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     screen.print(table(found))
     for half, results in found.items():
@@ -145,12 +150,23 @@ def main() -> None:
         for result in results if chosen.failures else ():
             if result.failure:
                 screen.print(f"  {result.take.category}: {result.take.name}: {result.failure}")
-    if not (chosen.categories or chosen.half or chosen.set or chosen.recognise):
-        RESULTS.write_text(json.dumps(report(found), indent=1) + "\n")
+    if not (chosen.categories or chosen.half or chosen.set or chosen.config or chosen.every > 1):
+        name = "turns-recognised.json" if chosen.recognise else "turns.json"
+        (RESULTS / name).write_text(json.dumps(report(found), indent=1) + "\n")
 
 
-def play(settings: Settings, half: str, categories: Sequence[str], *, recognises: bool) -> list[Result]:
-    takes = [take for name in categories or corpus.CATEGORIES for take in corpus.of(name, half)]
+def takes(half: str, categories: Sequence[str], every: int) -> list[Take]:
+    """A share of each category, mixed: every n-th of a list that repeats itself would be all alike."""
+    chosen = []
+    for name in categories or corpus.CATEGORIES:
+        known = corpus.of(name, half)
+        if every > 1:
+            known.sort(key=lambda take: crc32(take.name.encode()))
+        chosen += known[::every]
+    return chosen
+
+
+def play(settings: Settings, half: str, takes: Sequence[Take], *, recognises: bool) -> list[Result]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(half, total=len(takes))
         scenes = [take.scene for take in takes]

@@ -29,6 +29,15 @@ STOPS: Final = ("stop", "wait", "hold on", "no, stop")
 
 _FESTIVAL: Final = {"kal": "voice_kal_diphone", "ked": "voice_ked_diphone", "slt-hts": "voice_cmu_us_slt_arctic_hts"}
 
+_SPELT: Final = {
+    ("espeak", "mm-hmm"): "um-hum",
+    ("festival", "mm-hmm"): "um hum",
+    ("festival", "hmm"): "hum",
+    ("flite", "mm-hmm"): "pau m hh m pau",
+    ("flite", "hmm"): "pau hh m m pau",
+}
+"""Left to themselves they spell such words out, letter by letter. flite's are phones."""
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -46,6 +55,10 @@ class Words:
     speaker: Speaker
     text: str
     pace: float = 1.0
+
+    @property
+    def spelt(self) -> str:
+        return _SPELT.get((self.speaker.program, self.text), self.text)
 
 
 def speakers(half: str) -> list[Speaker]:
@@ -83,7 +96,7 @@ def _warped(sound: AudioFrame, warp: float) -> Samples:
 
 
 def _by_espeak(words: Sequence[Words]) -> list[AudioFrame]:
-    asked = json.dumps([(each.text, each.speaker.voice, each.pace) for each in words])
+    asked = json.dumps([(each.spelt, each.speaker.voice, each.pace) for each in words])
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.turns.voices", folder]
         subprocess.run(command, input=asked.encode(), cwd=ROOT, check=True, capture_output=True)
@@ -107,10 +120,11 @@ def _by_program(words: Words) -> AudioFrame:
 
 
 def _command(words: Words, path: Path) -> tuple[str, list[str]]:
-    speaker, text, pace = words.speaker, words.text, words.pace
+    speaker, text, pace = words.speaker, words.spelt, words.pace
     if speaker.program == "flite":
         stretch = f"duration_stretch={1 / pace}"
-        return "", ["flite", "-voice", speaker.voice, "--setf", stretch, "-t", text, "-o", str(path)]
+        kind = "-t" if text == words.text else "-p"
+        return "", ["flite", "-voice", speaker.voice, "--setf", stretch, kind, text, "-o", str(path)]
     script = f"({_FESTIVAL[speaker.voice]}) (Parameter.set 'Duration_Stretch {1 / pace})"
     return f'{script} (utt.save.wave (utt.synth (Utterance Text "{text}")) "{path}" \'riff)', ["festival", "--pipe"]
 
