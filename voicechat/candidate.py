@@ -39,7 +39,7 @@ class Candidate:
         self._age += seconds
         self.speech += seconds if speaking else 0.0
         self._quiet = 0.0 if speaking else self._quiet + seconds
-        if speaking and reached(run, self._needed(rules, profile, likely)):
+        if speaking and self._is_enough(rules, profile, run, likely):
             return Verdict.INTERRUPTION
         if reached(self._quiet, rules.release):
             return Verdict.NOTHING
@@ -56,10 +56,10 @@ class Candidate:
             return Verdict.INTERRUPTION
         return Verdict.OPEN
 
-    def _needed(self, rules: Rules, profile: Profile, likely: float | None) -> float:
-        """Seconds of speech that make it an interruption."""
+    def _is_enough(self, rules: Rules, profile: Profile, run: float, likely: float | None) -> bool:
+        """Whether so much speech is an interruption."""
         if self._said.mere or (likely is not None and likely >= LIKELY):
-            return max(rules.longest_back_channel, profile.confirm)
+            return reached(run, max(rules.longest_back_channel, profile.confirm))
         if likely is None and not self._said.others:
-            return max(profile.confirm, profile.confirm_alone)
-        return profile.confirm
+            return reached(self.speech, max(profile.confirm, profile.confirm_alone))
+        return reached(self.speech, profile.confirm)

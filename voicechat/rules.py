@@ -31,6 +31,8 @@ class Rules:
     threshold: float = 0.5
     hysteresis: float = 0.15
     """Speech stays speech until its probability falls this far below the threshold."""
+    doubt: float = 0.2
+    """A noise that goes on, and was found to be nothing, may be speech from this far below the threshold."""
     gap: float = 0.1
     """A shorter hole does not break a run of voice or speech: syllables have holes."""
     detects: bool = True

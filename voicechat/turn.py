@@ -22,6 +22,7 @@ from typing import Final
 from voicechat.candidate import Candidate, Verdict
 from voicechat.errors import IllegalMove
 from voicechat.events import State
+from voicechat.first_stage import FirstStage
 from voicechat.rules import Profile, Rules, Run, reached
 
 
@@ -76,12 +77,11 @@ class Floor:
         self.quiet = 0.0
         """Seconds of audio since the last speech."""
         self._since = 0.0  # seconds in this state, or since the answer's last progress
-        self._armed = True  # False: the present noise has been found to be nothing
         self._held = State.IDLE  # what a candidate has interrupted, and goes on if it is nothing
         self._candidate = Candidate(0.0)
         self._ducked = False
         self._speaking = False
-        self._voice = Run()
+        self._first = FirstStage()
         self._speech = Run()
 
     @property
@@ -115,13 +115,10 @@ class Floor:
 
     def _step(self, voiced: bool, probability: float, seconds: float, clues: Clues) -> tuple[Act, ...]:
         rules = self.rules
-        limit = self._threshold - (rules.hysteresis if self._speaking else 0.0)
-        self._speaking = probability >= limit
+        self._first.hear(rules, self._threshold, voiced=voiced, probability=probability, seconds=seconds)
+        self._speaking = probability >= self._threshold - (rules.hysteresis if self._speaking else 0.0)
         self.quiet = 0.0 if self._speaking else self.quiet + seconds
-        self._voice.step(voiced, seconds, rules.gap)
         self._speech.step(self._speaking, seconds, rules.gap)
-        if self._voice.length == 0.0:
-            self._armed = True
         progress = self.state is State.SPEAKING and clues.sounding
         self._since = 0.0 if progress else self._since + seconds
         if self.state in (State.THINKING, State.SPEAKING) and reached(self._since, rules.give_up):
@@ -169,16 +166,15 @@ class Floor:
         if not reached(self.quiet, silence) and not reached(self._since, self.rules.max_utterance):
             return ()
         self.move(State.THINKING)
-        self._armed = False  # a noise that goes on is not the caller going on
+        self._first.begin()
         self._speech = Run()  # speech that goes on counts anew
         return (Act.END,)
 
     def _when_answering(self, clues: Clues) -> tuple[Act, ...]:
-        """The first stage: a voice that is new, or speech over a noise that is not."""
+        """The first stage."""
         if not self.rules.interrupts or (clues.ending and self.state is State.SPEAKING):
             return ()
-        voice = self._armed and reached(self._voice.length, self._profile.pause_after)
-        if not voice and not reached(self._speech.length, self.rules.start):
+        if not self._first.fires(self._profile, self._speech.length):
             return ()
         self._held = self.state
         self._candidate = Candidate(self._speech.length)
@@ -210,7 +206,7 @@ class Floor:
                 return ()
             case Verdict.NOTHING:
                 self.move(self._held)
-                self._armed = False
+                self._first.dismiss()
                 return (Act.RESUME,)
             case Verdict.INTERRUPTION:
                 self.move(State.LISTENING)
