@@ -107,7 +107,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 async def talk(
-    server: Server, words: Words, callers: int, *, asks: int, interrupts: int = 0, pause: float = 1.0
+    server: Server, words: Words, callers: int, *, asks: int, interrupts: int = 0, pause: float = 0.5
 ) -> Run:
     """Connects them, lets them talk, and hangs up. Raises ServerFailed when it is gone, or does not come to an end."""
     async with Clock() as clock, calling(server, words, callers, clock) as lines:
