@@ -47,27 +47,35 @@ class Decision:
 
 @dataclass(slots=True)
 class Turns:
-    """Who was chosen when, to be fair among equals."""
+    """Who was chosen when and how often, to be fair among equals (start-time fair queueing)."""
 
     count: int = 0
     last: dict[str, int] = field(default_factory=dict)
     """For a replica's name, the number of the choice that took it last."""
     clock: float = 0.0
     due: dict[str, float] = field(default_factory=dict)
-    """For a replica's name, when by its weight it may be chosen again; on `clock`, which goes on with every choice."""
+    """For a replica's name, when by its share it may be chosen again; on `clock`, which goes on as choices are made."""
 
     def longest_ago(self, pool: Sequence[Replica]) -> Replica:
-        return min(pool, key=lambda replica: self.last.get(replica.name, 0)) if len(pool) > 1 else pool[0]
+        if len(pool) == 1:
+            return pool[0]
+        ages = [self.last.get(one.name, 0) for one in pool]
+        return pool[ages.index(min(ages))]
 
-    def start(self, replica: Replica) -> float:
-        """One that is new, or was away, has no claim on the turns that it missed."""
-        return max(self.clock, self.due.get(replica.name, 0.0))
+    def most_due(self, pool: Sequence[Replica]) -> Replica:
+        """The one that had the least of its share. One that is new, or was away, has no claim on what it missed."""
+        clock = self.clock
+        starts = [self.due.get(one.name, clock) for one in pool]
+        least = self.clock = max(clock, min(starts))
+        return self.longest_ago([one for one, start in zip(pool, starts, strict=True) if start <= least])
 
-    def took(self, replica: Replica) -> None:
+    def took(self, replica: Replica, share: float) -> None:
+        """Callers who stay with their replica count as well."""
+        name = replica.name
         self.count += 1
-        self.last.pop(replica.name, None)
-        self.last[replica.name] = self.count
-        self.due[replica.name] = self.start(replica) + 1 / replica.weight
+        self.last.pop(name, None)
+        self.last[name] = self.count
+        self.due[name] = max(self.clock, self.due.get(name, 0.0)) + 1 / share
         if len(self.last) > NAMES:
             gone = next(iter(self.last))
             del self.last[gone]
@@ -79,8 +87,9 @@ def least_loaded(pool: Sequence[Replica], turns: Turns, random: Random) -> Repli
     return _least([(one.waiting + one.in_flight + 1) / one.capacity for one in pool], pool, turns)
 
 
-def round_robin(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
-    return turns.longest_ago(pool)
+def in_turn(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
+    """Each as often as its share, evenly mixed."""
+    return turns.most_due(pool)
 
 
 def least_latency(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
@@ -94,24 +103,17 @@ def by_chance(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
     return random.choice(pool)
 
 
-def weighted(pool: Sequence[Replica], turns: Turns, random: Random) -> Replica:
-    """Each in proportion to its weight, evenly mixed (start-time fair queueing)."""
-    starts = [turns.start(one) for one in pool]
-    turns.clock = min(starts)
-    return _least(starts, pool, turns)
-
-
 def _least(values: Sequence[float], pool: Sequence[Replica], turns: Turns) -> Replica:
     least = min(values)
-    return turns.longest_ago([one for one, value in zip(pool, values, strict=True) if value == least])
+    return turns.most_due([one for one, value in zip(pool, values, strict=True) if value == least])
 
 
 STRATEGIES: Final[Mapping[Strategy, Callable[[Sequence[Replica], Turns, Random], Replica]]] = {
     "least_loaded": least_loaded,
-    "round_robin": round_robin,
+    "round_robin": in_turn,
     "least_latency": least_latency,
     "random": by_chance,
-    "weighted": weighted,
+    "weighted": in_turn,
 }
 
 
@@ -196,9 +198,17 @@ class Router:
         return verdicts
 
     def _decide(self, replica: Replica, routed: Routed) -> Decision:
-        self._turns.took(replica)
+        self._turns.took(replica, self._share(replica))
         self._tell(routed)
         return Decision(replica, routed)
+
+    def _share(self, replica: Replica) -> float:
+        match self.strategy:
+            case "weighted":
+                return replica.weight
+            case "round_robin":
+                return 1.0
+        return replica.capacity
 
     def _tell(self, routed: Routed) -> None:
         for observe in self._observers:
