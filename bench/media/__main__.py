@@ -1,9 +1,9 @@
 """`python -m bench.media [--quick] [--systems NAME,...] [--out NAME]`: the media path, beside that of others.
 
 Callers on a core of their own call a server on a core of its own. `--quick` takes a minute and measures voicechat only;
-the whole takes up to 20 minutes, and 3 more the first time, when it installs the others into .venv-bench. The results go to
-bench/results as JSON, as they come, and with others beside, as a chart. A server that fails or hangs is told of, and
-the next one is measured.
+the whole takes up to 20 minutes, and 3 more the first time, when it installs the others into .venv-bench. The results
+go to bench/results as JSON, as they come, and with others beside, as a chart. A server that fails or hangs is told of,
+and the next one is measured.
 """
 
 import argparse
