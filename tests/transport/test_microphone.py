@@ -4,6 +4,7 @@ from contextlib import aclosing
 
 import numpy as np
 import pytest
+import uvloop
 
 from tests import virtual_time
 from voicechat.audio import AudioFrame, Samples
@@ -210,3 +211,12 @@ def test_closing_frees_a_source_that_waits_for_room() -> None:
         await waiting
 
     virtual_time.run(main())
+
+
+def test_a_deadline_that_has_passed_is_no_trouble_on_the_loop_of_the_server() -> None:
+    async def main() -> list[str]:
+        microphone = Microphone(16_000, stall=0.0, fill=0.04)
+        asyncio.get_running_loop().call_later(0.1, microphone.close)
+        return [describe(frame) for frame in await collect(microphone)]
+
+    assert uvloop.run(main()) == ["quiet", "quiet"]

@@ -30,7 +30,8 @@ class Microphone:
         self._pausing = False
         self._closed = False
         self._due = math.inf  # when the present wait has lasted too long, on the loop's clock
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = math.inf
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
@@ -100,7 +101,7 @@ class Microphone:
         loop = asyncio.get_running_loop()
         self._filled.clear()
         self._due = loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._due:
+        if self._timer is None or self._timer_due > self._due:
             self._look()
         await self._filled.wait()
         return bool(self._waiting) or self._closed
@@ -114,7 +115,7 @@ class Microphone:
         if self._due <= loop.time():
             self._filled.set()
         elif self._due < math.inf:
-            self._timer = loop.call_at(self._due, self._look)
+            self._timer, self._timer_due = loop.call_at(self._due, self._look), self._due
 
     def _drop_oldest(self) -> None:
         for index, entry in enumerate(self._waiting):
