@@ -13,6 +13,8 @@ from voicechat.transport.microphone import Microphone
 
 RATE = 48_000
 
+uvloop.run(asyncio.sleep(0))  # its first run opens files that it keeps
+
 
 def sound(frames: int, value: int = 5000) -> Samples:
     return np.full(frames * 960, value, np.int16)
