@@ -19,6 +19,7 @@ from voicechat import adapters, logs
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
 from voicechat.ears import Ears
+from voicechat.echo import Gate
 from voicechat.endpointing import Endpointing, Waits
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
 from voicechat.events import Failed
@@ -141,10 +142,11 @@ class House:
         )
         with self.asr.lend() as asr, self.tts.lend() as tts:
             patience = self._patience(asr.engine.name)
+            gate = Gate(knobs.echo.margin_db) if knobs.echo.gate else None
             pipeline = Pipeline(
                 state,
                 peer,
-                ears=Ears(self._fast.open(), self._slow.open(), patience=patience),
+                ears=Ears(self._fast.open(), self._slow.open(), patience=patience, gate=gate),
                 recogniser=Recogniser(asr.engine, asr.lane()),
                 agent=self.agent,
                 speaker=Speaker(tts.engine, tts.lane(), self.settings.tts.in_flight),

@@ -107,6 +107,15 @@ class EndpointingSettings(Section):
     """How far partial transcripts are believed; null: by the recogniser, whisper 1.0 and pocketsphinx 0.4."""
 
 
+class EchoSettings(Section):
+    """Callers without headphones whose device does not cancel our echo."""
+
+    gate: bool = True
+    """Sound that is only our own coming back is no voice."""
+    margin_db: Annotated[float, Field(ge=3, le=20)] = 7.0
+    """By how much a voice must stand out from the echo; less hears softer callers and pauses more answers."""
+
+
 class TurnSettings(Section):
     """Who holds the floor; seconds of audio."""
 
@@ -126,6 +135,7 @@ class TurnSettings(Section):
     give_up: Annotated[float, Field(ge=5)] = 60.0
     """An answer of which nothing has come for this long is given up."""
     barge_in: BargeInSettings = BargeInSettings()
+    echo: EchoSettings = EchoSettings()
 
 
 class WebrtcVadSettings(Section):

@@ -138,7 +138,7 @@ class Gate:
         above = np.partition(heard - noise, BANDS - _OUTSTANDING)[-_OUTSTANDING:]
         loud = float(above.mean()) > _LOUD_DB
         played = given[:LAGS, ORDINARY]
-        if self._room is None:
+        if self._room is None or not self._room.path.sure:
             self._search(played, heard, loud)
             return
         self._room.learn(given, heard, noise, echo=echo)
@@ -151,8 +151,8 @@ class Gate:
                 self._room = Room(path)
 
     def _search(self, played: NDArray[np.float64], heard: Decibels, loud: bool) -> None:
-        if loud:
-            self._finder.hear(played, heard, loud=True, weight=1.0)
+        if loud or self._finder.new:
+            self._finder.hear(played, heard, loud=loud, weight=1.0)
             path = self._finder.find()
             self._room = None if path is None else Room(path)
         elif self._count % _SPARE == 0:

@@ -37,10 +37,12 @@ _LOST: Final = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An echo's lag in frames and how loud each band comes back, in dB."""
+    """An echo's lag in frames, and how loud each band comes back in dB."""
 
     lag: int
     coupling: Decibels
+    sure: bool
+    """False: there is so little evidence that it must be weighed again with every frame."""
 
 
 class PathFinder:
@@ -50,6 +52,11 @@ class PathFinder:
         self._sums = np.zeros((6, LAGS, BANDS))
         self._new = np.zeros((6, LAGS, BANDS))
         self._loud = 0.0
+
+    @property
+    def new(self) -> bool:
+        """Hardly anything has been played yet."""
+        return bool(self._sums[0, 0].max() < 2 * _LATE)
 
     def hear(self, played: NDArray[np.float64], heard: Decibels, *, loud: bool, weight: float) -> None:
         """A frame: what was played at each lag, (LAGS, BANDS), and what is heard, in dB; is that more than noise?"""
@@ -70,11 +77,11 @@ class PathFinder:
         alike, uneven, frames = self._compare()
         best = int(alike.argmax())
         if alike[best] > _SURE and alike[best] ** 2 * frames[best] > _EVIDENCE:
-            return self._path(best)
+            return self._path(best, sure=True)
         early = (frames >= _SOON) & (frames <= _LATE) & (alike > _LIKELY) & (frames >= 0.6 * self._loud)
         best = int(np.where(early, uneven, np.inf).argmin())
         if early[best] and uneven[best] < _EVEN_DB:
-            return self._path(best)
+            return self._path(best, sure=False)
         return None
 
     def follow(self, path: Path) -> Path | None:
@@ -82,7 +89,7 @@ class PathFinder:
         alike, _, _ = self._compare()
         best = int(alike.argmax())
         if alike[best] > alike[path.lag] + _BETTER:
-            return self._path(best, path.coupling)
+            return self._path(best, sure=True, known=path.coupling)
         return path if alike[path.lag] >= _LOST else None
 
     def _compare(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -98,10 +105,10 @@ class PathFinder:
         uneven = np.sqrt(np.maximum(ours + theirs - 2 * both, 0.0) / np.maximum(total - BANDS, 1.0))
         return alike, uneven, frames
 
-    def _path(self, lag: int, known: Decibels | None = None) -> Path:
+    def _path(self, lag: int, *, sure: bool, known: Decibels | None = None) -> Path:
         count, x, y = self._sums[:3, lag]
         coupling = (y - x) / (count + 1e-6)
         heard = count > (2 if known is None else 5)
         if known is None:
             known = np.full(BANDS, np.median(coupling[heard]) if heard.any() else -100.0)
-        return Path(lag, np.where(heard, coupling, known))
+        return Path(lag, np.where(heard, coupling, known), sure)
