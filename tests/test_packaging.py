@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("gpu", "piper", "csm", "xtts", "cosyvoice", "whisperx", "cluster", "sounddevice", "dev")
+EXTRAS = ("gpu", "piper", "csm", "xtts", "cosyvoice", "whisperx", "cluster", "sounddevice", "aec", "dev")
 
 
 def pins() -> dict[str, Requirement]:

@@ -76,6 +76,9 @@ def talk(
         Path | None, typer.Option(metavar="IN", help="Speak this WAV in place of the microphone, then end.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="OUT", help="Keep the answer as a WAV, with --wav.")] = None,
+    canceller: Annotated[
+        str, typer.Option(help="Takes the loudspeaker out of the microphone: auto (if it is installed), webrtc, none.")
+    ] = "auto",
 ) -> None:
     """Talk to a running server from the terminal."""
     if out is not None and wav is None:
@@ -83,7 +86,7 @@ def talk(
 
     from voicechat import talk
 
-    talk.run(url, wav, out)
+    talk.run(url, wav, out, canceller)
 
 
 @cli.command()

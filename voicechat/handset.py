@@ -12,6 +12,8 @@ import numpy as np
 from voicechat import clip
 from voicechat.audio import FRAME_SECONDS, Framer, Samples, resample, silence
 from voicechat.errors import VoicechatError
+from voicechat.protocols import Canceller
+from voicechat.transport.downsampler import Downsampler
 from voicechat.transport.metronome import Metronome
 
 if TYPE_CHECKING:
@@ -70,15 +72,29 @@ class WavHandset:
             clip.save(self._out, RATE, np.concatenate(self._heard))
 
 
+class Deafened:
+    """A microphone that does not hear its own loudspeaker: a canceller, at the rate that it wants."""
+
+    def __init__(self, canceller: Canceller) -> None:
+        self._canceller = canceller
+        self._heard, self._played = Downsampler(RATE, canceller.rate), Downsampler(RATE, canceller.rate)
+        self._back = Downsampler(canceller.rate, RATE)
+
+    def hear(self, heard: Samples, played: Samples) -> Samples:
+        """A frame of the microphone without the echo of this frame of the loudspeaker and those before. About 1 ms."""
+        return self._back.push(self._canceller.cancel(self._heard.push(heard), self._played.push(played)))
+
+
 class SoundCard:
     """The default microphone and speaker, through PortAudio, whose thread calls `_exchange` every 20 ms.
 
-    Raises VoicechatError when there is no PortAudio or no device. Needs headphones: it does not cancel echo.
+    Raises VoicechatError when there is no PortAudio or no device. Without a canceller, it needs headphones.
     """
 
     over = False
 
-    def __init__(self) -> None:
+    def __init__(self, canceller: Canceller | None = None) -> None:
+        self._deafened = None if canceller is None else Deafened(canceller)
         self._loop = asyncio.get_running_loop()
         self._spoken: asyncio.Queue[Samples] = asyncio.Queue(maxsize=50)
         self._ready: deque[Samples] = deque([QUIET] * 2, maxlen=10)  # 40 ms ahead covers the loop's jitter
@@ -108,8 +124,11 @@ class SoundCard:
 
     def _exchange(self, spoken: Any, ear: Any, frames: int, time: Any, status: Any) -> None:
         """On PortAudio's thread: takes a frame from the microphone, gives one to the speaker."""
-        samples = np.frombuffer(bytes(spoken), np.int16)
-        ear[:] = (self._ready.popleft() if self._ready else QUIET).tobytes()
+        samples: Samples = np.frombuffer(bytes(spoken), np.int16)
+        played = self._ready.popleft() if self._ready else QUIET
+        ear[:] = played.tobytes()
+        if self._deafened is not None:
+            samples = self._deafened.hear(samples, played)
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, samples)
 

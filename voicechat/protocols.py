@@ -163,6 +163,19 @@ class EchoGate(Protocol):
         ...
 
 
+class Canceller(Protocol):
+    """Takes our own sound out of a microphone beside our loudspeaker; of one pair. Not for two threads at a time."""
+
+    rate: int
+
+    def cancel(self, heard: Samples, played: Samples) -> Samples:
+        """What is left of (n,) heard, while (n,) are handed to the loudspeaker; both at `rate`, n of 20 ms.
+
+        Takes some 0.15 ms. The echo may come up to half a second later.
+        """
+        ...
+
+
 class Patience(Protocol):
     """Knows how long one caller's silence must last to end their turn. On the loop; nothing here waits."""
 

@@ -13,10 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from voicechat import adapters
+from voicechat.adapters.aec import webrtc
 from voicechat.audio import FRAME_SECONDS, AudioFrame, Samples
-from voicechat.errors import VoicechatError
+from voicechat.errors import AdapterUnavailable, VoicechatError
 from voicechat.handset import QUIET, RATE, Handset, SoundCard, WavHandset
-from voicechat.protocols import SpeechChunk
+from voicechat.protocols import Canceller, SpeechChunk
 from voicechat.transport.playout import Playout
 
 ANSWER_SECONDS: Final = 30.0
@@ -25,13 +27,31 @@ GRACE_SECONDS: Final = 1.5
 """Quiet after an answer from which nothing more is expected of a WAV."""
 
 
-def run(url: str, wav: Path | None, out: Path | None) -> None:
+def run(url: str, wav: Path | None, out: Path | None, canceller: str = "auto") -> None:
     """Talk until the WAV is answered, or until Ctrl-C. Blocking. Raises VoicechatError."""
-    asyncio.run(_talk(url, wav, out))
+    asyncio.run(_talk(url, wav, out, canceller))
 
 
-async def _talk(url: str, wav: Path | None, out: Path | None) -> None:
-    handset: Handset = WavHandset(wav, out) if wav is not None else SoundCard()
+def choose_canceller(wanted: str) -> Canceller | None:
+    """An echo canceller for the sound card: an adapter's name, none, or auto: the one that is here, if there is one.
+
+    Raises VoicechatError for other names, and for a named one that is not here.
+    """
+    allowed = ["auto", "none", *adapters.names("aec")]
+    if wanted not in allowed:
+        raise VoicechatError("bad_canceller", f"--canceller: found '{wanted}'; allowed: {', '.join(allowed)}")
+    if wanted == "none":
+        return None
+    try:
+        return webrtc.load()
+    except AdapterUnavailable:
+        if wanted != "auto":
+            raise
+        return None
+
+
+async def _talk(url: str, wav: Path | None, out: Path | None, canceller: str) -> None:
+    handset: Handset = WavHandset(wav, out) if wav is not None else SoundCard(choose_canceller(canceller))
     with closing(handset):
         async with aiohttp.ClientSession() as client:
             socket = await _connect(client, url)
