@@ -100,6 +100,7 @@ def _time(times: str, share: float) -> Callable[[Score], float | None]:
 
 ROWS: Final = (
     Row("onset to pause, p95", "interruption", _time("pauses", 0.95), "ms", 80),
+    Row("the same, in a voiced noise", "interruption", _time("noisy_pauses", 0.95), "ms"),
     Row("onset to commit, p50", "interruption", _time("commits", 0.5), "ms", 300),
     Row("onset to commit, p95", "interruption", _time("commits", 0.95), "ms"),
     Row("missed", "interruption", _share("missed", "interruptions"), "%", 2),

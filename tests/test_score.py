@@ -67,6 +67,14 @@ def test_times_of_an_interruption_count_from_its_first_voiced_frame() -> None:
     assert score.commits == pytest.approx([0.3])
 
 
+def test_an_onset_in_a_noise_that_is_voiced_counts_apart() -> None:
+    always = np.ones(500, np.bool_)
+    pairs = moments((0.5, Deed.SPOKE), (2.15, Deed.PAUSED), (2.4, Deed.COMMITTED))
+    score = judge([Label(2.0, 3.0, INTERRUPTION)], pairs, always)
+    assert score.pauses == []
+    assert score.noisy_pauses == pytest.approx([0.15])
+
+
 def test_an_interruption_without_a_commit_is_missed() -> None:
     score = over_the_bot((2.18, Deed.PAUSED), (2.5, Deed.RESUMED))
     assert (score.interruptions, score.missed, score.commits) == (1, 1, [])

@@ -22,6 +22,8 @@ AFTERMATH: Final = 1.0
 """What is decided this long after a sound is still about that sound."""
 
 
+QUIET_FRAMES: Final = 5
+
 SHORTEST_SECONDS: Final = 0.2
 """Less speech than this, all alone, is no utterance."""
 
@@ -107,6 +109,9 @@ class Score:
     unpaused: int = 0
     pauses: list[float] = field(default_factory=list)
     """From the first voiced frame's beginning of each interruption until the bot paused."""
+    noisy_pauses: list[float] = field(default_factory=list)
+    """The same where a noise was voiced just before, so that the first voiced frame of the caller is not known: from
+    the label's start."""
     commits: list[float] = field(default_factory=list)
     """From the same moment until the interruption was confirmed."""
     harmless: int = 0
@@ -159,7 +164,11 @@ class _Scorer:
             pauses = [onset]
         times = Score(interruptions=1, missed=int(not commits), unpaused=int(not pauses and not commits))
         times.commits = [max(0.0, at - onset) for at in commits[:1]]
-        times.pauses = [max(0.0, at - onset) for at in (pauses or commits)[:1]]
+        waited = [max(0.0, at - onset) for at in (pauses or commits)[:1]]
+        if self._noisy(onset):
+            times.noisy_pauses = waited
+        else:
+            times.pauses = waited
         return times
 
     def _harmless(self, label: Label) -> Score:
@@ -184,6 +193,11 @@ class _Scorer:
         first = int(label.start / FRAME_SECONDS + 1e-6)
         found = np.flatnonzero(self._voiced[first : int(label.end / FRAME_SECONDS)])
         return label.start if len(found) == 0 else (first + int(found[0])) * FRAME_SECONDS
+
+    def _noisy(self, onset: float) -> bool:
+        """Whether the first stage took something for a voice in the last 0.1 s before."""
+        frame = round(onset / FRAME_SECONDS)
+        return bool(self._voiced[max(0, frame - QUIET_FRAMES) : frame].any())
 
     def _bot_speaks(self, at: float) -> bool:
         return any(start <= at < end for start, end in self._bot)
