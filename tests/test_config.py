@@ -71,6 +71,17 @@ def test_chat_server_has_an_address_with_a_host(url: str) -> None:
     assert "agent.openai.base_url: found " in only and "begins with http:// or https://" in only
 
 
+@pytest.mark.parametrize("url", ["https://mirror.example/hub", "http://127.0.0.1:8000", "http://localhost/hub"])
+def test_hub_is_reached_safely_or_is_on_this_machine(url: str) -> None:
+    assert load(environ={"VOICECHAT__MODELS__HUB": url}).models.hub == url
+
+
+@pytest.mark.parametrize("url", ["", "http://mirror.example", "http://localhost.example", "file:///models"])
+def test_hub_in_the_clear_is_refused(url: str) -> None:
+    (only,) = mistakes(VOICECHAT__MODELS__HUB=url)
+    assert only.endswith("allowed: an address that begins with https://, or http:// on this machine")
+
+
 def test_every_mistake_gets_its_own_line(tmp_path: Path) -> None:
     path = written(tmp_path, "server: {port: x, host: 1}\nlog: {level: loud}\n")
     assert [line.split(": ")[1] for line in mistakes(path)] == ["server.host", "server.port", "log.level"]

@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from dotenv import dotenv_values
@@ -275,7 +275,11 @@ class TransportSettings(Section):
 
 class ModelSettings(Section):
     root: Path = Path("~/.local/share/voicechat/models")
-    """Holds whisper/<name>/, turn/<name>.onnx, and piper/<name>.onnx with its .onnx.json."""
+    """Holds whisper/<name>/, turn/<name>.onnx, piper/<name>.onnx with its .onnx.json, and voices/<name>/."""
+    hub: Annotated[str, Field(pattern=r"^(https://[^/\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/\S*)?$")] = (
+        "https://huggingface.co"
+    )
+    """Where `models pull` fetches from: this or a mirror of it."""
 
 
 class RoutingSettings(Section):
@@ -322,7 +326,7 @@ def load(
 
     Raises ConfigError with one line for each mistake.
     """
-    values = _read_file(Path(path)) if path is not None else {}
+    values = read_yaml(Path(path)) if path is not None else {}
     sources: dict[str, str] = {}
     variables = {**_read_dotenv(Path(dotenv)), **(os.environ if environ is None else environ)}
     for name, text in variables.items():
@@ -349,7 +353,7 @@ def _validate(values: dict[str, Any], where: str, sources: Mapping[str, str]) ->
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(details, where, sources) for details in error.errors()]
+        lines = [explain(details, where, sources) for details in error.errors()]
         raise ConfigError("bad_config", "\n".join(lines)) from None
 
 
@@ -365,7 +369,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file, {} when it is empty. Raises ConfigError with one line."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:
@@ -405,18 +410,32 @@ def _put(values: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
     values[key[-1]] = value
 
 
-def _explain(details: ErrorDetails, where: str, sources: Mapping[str, str]) -> str:
+def explain(
+    details: ErrorDetails, where: str, sources: Mapping[str, str], schema: type[BaseModel] = Settings
+) -> str:
+    """One mistake as a line: where it is, what was found, and what is allowed; `sources` names keys set elsewhere."""
     key = ".".join(str(part) for part in details["loc"])
     source = next((name for path, name in sources.items() if path == key or path.startswith(key + ".")), None)
     place = f"{source}: {key}" if source else f"{where}: {key}"
     if details["type"] == "extra_forbidden":
-        siblings = _fields(details["loc"][:-1])
+        siblings = _fields(details["loc"][:-1], schema)
         near = difflib.get_close_matches(str(details["loc"][-1]), siblings, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"allowed here: {', '.join(siblings)}"
         return f"{place}: no such setting; {hint}"
+    if details["type"] == "missing":
+        return f"{place}: is missing"
     found = repr(details["input"])
     found = found if len(found) <= 60 else f"{found[:57]}..."
     return f"{place}: found {found}; {_allowed(details)}"
+
+
+_PATTERNS: Final[Mapping[int | str, str]] = {
+    "affinity": "memory, or an address that begins with redis:// or rediss://",
+    "base_url": "an address that begins with http:// or https://",
+    "device": "auto, cpu, cuda or cuda:N",
+    "hub": "an address that begins with https://, or http:// on this machine",
+}
+"""What a setting's pattern says, for people."""
 
 
 def _allowed(details: ErrorDetails) -> str:
@@ -424,21 +443,17 @@ def _allowed(details: ErrorDetails) -> str:
     match details["type"]:
         case "model_type" | "model_attributes_type":
             return "a section of settings is expected"
-        case "string_pattern_mismatch" if details["loc"][-1] == "base_url":
-            return "allowed: an address that begins with http:// or https://"
-        case "string_pattern_mismatch" if details["loc"][-1] == "affinity":
-            return "allowed: memory, or an address that begins with redis:// or rediss://"
-        case "string_pattern_mismatch":
-            return "allowed: auto, cpu, cuda or cuda:N"
+        case "string_pattern_mismatch" if details["loc"][-1] in _PATTERNS:
+            return f"allowed: {_PATTERNS[details['loc'][-1]]}"
     message = details["msg"]
     return f"{message[0].lower()}{message[1:]}".replace("input should be", "allowed:", 1)
 
 
-def _fields(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Settings
+def _fields(location: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
     for part in location:
-        section = type(section.model_fields[str(part)].default)
-    return list(section.model_fields)
+        kind = schema.model_fields[str(part)].annotation
+        schema = next(one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(schema.model_fields)
 
 
 def _resolve(settings: Settings, base: Path) -> Settings:
