@@ -73,7 +73,7 @@ def test_chat_server_has_an_address_with_a_host(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://mirror.example/hub", "http://127.0.0.1:8000", "http://localhost/hub"])
 def test_hub_is_reached_safely_or_is_on_this_machine(url: str) -> None:
-    assert load(environ={"VOICECHAT__MODELS__HUB": url}).models.hub == url
+    assert load(VOICECHAT__MODELS__HUB=url).models.hub == url
 
 
 @pytest.mark.parametrize("url", ["", "http://mirror.example", "http://localhost.example", "file:///models"])
