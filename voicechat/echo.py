@@ -34,7 +34,7 @@ _QUICKLY, _SLOWLY = 0.05, 0.01
 """Share by which the coupling follows a frame that is an echo, and one that seems not to be: volumes change."""
 _STEP_DB: Final = 8.0
 _SPARE: Final = 4
-"""Where nothing is known and nothing is heard, one frame in so many is learned from: that is most of all calls."""
+"""Where there is no need for more, one frame in so many is looked at: most calls have no echo."""
 _SETTLING: Final = 0.02
 
 
@@ -47,11 +47,12 @@ class Noise:
         self._count = 0
         self.level: Decibels = np.full(BANDS, FAINTEST_DB)
 
-    def hear(self, levels: Decibels) -> None:
+    def hear(self, levels: Decibels, frames: int = 1) -> None:
+        """One frame more, which stands for so many."""
         self._smooth = levels if self._smooth is None else 0.5 * (self._smooth + levels)
         self._now = np.minimum(self._now, self._smooth)
         self.level = np.minimum(self._before, self._now)
-        self._count += 1
+        self._count += frames
         if self._count * FRAME_SECONDS >= 1.0:
             self._before, self._now, self._count = self._now, np.full(BANDS, np.inf), 0
 
@@ -90,7 +91,7 @@ class Room:
 
 
 class Gate:
-    """Of one caller. About 15 microseconds a frame, 80 while there is an echo; on the loop."""
+    """Of one caller. On the loop: 6 µs a frame when nothing is played, else 35, and 90 where there is an echo."""
 
     def __init__(self, margin: float = 7.0) -> None:
         """`margin` is by how many dB a voice must stand out from the echo."""
@@ -115,12 +116,14 @@ class Gate:
     def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
         """Whether 20 ms of the microphone, come at `now`, are explained by what we played: `Peer.levels`."""
         self._count += 1
-        heard = decibels(powers(frame.samples, frame.rate))
-        self._noise.hear(heard)
         given = self._reverberation.hear(levels, now)
         if given is None:
             self._outstanding = 0.0
+            if self._count % _SPARE == 0:
+                self._noise.hear(decibels(powers(frame.samples, frame.rate)), _SPARE)
             return False
+        heard = decibels(powers(frame.samples, frame.rate))
+        self._noise.hear(heard)
         echo = self._room is not None and self._explains(self._room, given, heard)
         self._learn(given, heard, echo)
         return echo
@@ -139,21 +142,21 @@ class Gate:
         loud = float(above.mean()) > _LOUD_DB
         played = given[:LAGS, ORDINARY]
         if self._room is None or not self._room.path.sure:
-            self._search(played, heard, loud)
+            self._search(played, heard, noise + _NOISE_DB, loud)
             return
         self._room.learn(given, heard, noise, echo=echo)
         if self._count % 2 == 0:
-            self._finder.hear(played, heard, loud=loud, weight=2.0 if echo else 0.5)
+            self._finder.hear(played, heard, noise + _NOISE_DB, loud=loud, weight=2.0 if echo else 0.5)
             path = self._finder.follow(self._room.path)
             if path is None:
                 self._room = None
             elif path is not self._room.path:
                 self._room = Room(path)
 
-    def _search(self, played: NDArray[np.float64], heard: Decibels, loud: bool) -> None:
+    def _search(self, played: NDArray[np.float64], heard: Decibels, noise: Decibels, loud: bool) -> None:
         if loud or self._finder.new:
-            self._finder.hear(played, heard, loud=loud, weight=1.0)
+            self._finder.hear(played, heard, noise, loud=loud, weight=1.0)
             path = self._finder.find()
             self._room = None if path is None else Room(path)
         elif self._count % _SPARE == 0:
-            self._finder.hear(played, heard, loud=False, weight=float(_SPARE))
+            self._finder.hear(played, heard, noise, loud=False, weight=float(_SPARE))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicechat.reverberation import LAGS
-from voicechat.spectrum import BANDS, Decibels
+from voicechat.spectrum import BANDS, FAINTEST_DB, Decibels
 
 AUDIBLE_DB: Final = -65.0
 """What was played softer says nothing."""
@@ -24,12 +24,23 @@ _EVIDENCE: Final = 14.0
 """Likeness squared times frames. Of a voice that is no echo, the best of all lags reaches 0.75 in half a second and
 0.5 in two, in one case of a hundred; echoes have 0.8 and more."""
 
+_SOONEST: Final = 3
 _SOON: Final = 5
 _LATE: Final = 25
 """Frames in which a first echo is recognised before there is much evidence: the sound began that early after ours."""
 _LIKELY: Final = 0.45
 _EVEN_DB: Final = 6.5
 """So evenly follows an echo what was played, in 99 of 100 cases; a voice of its own in 30."""
+_VERY_EVEN_DB: Final = 4.5
+"""In 70, and in 6."""
+_COVERED: Final = 0.6
+"""Of all loud sound an echo explains so much."""
+
+_PEAK_FALL: Final = 0.05
+"""dB a frame."""
+_SHALLOW_DB: Final = 6.0
+"""A band whose peaks are no further above the noise is not heard."""
+_HEARD_BANDS: Final = 3
 
 _BETTER: Final = 0.04
 _LOST: Final = 0.35
@@ -51,6 +62,8 @@ class PathFinder:
     def __init__(self) -> None:
         self._sums = np.zeros((6, LAGS, BANDS))
         self._new = np.zeros((6, LAGS, BANDS))
+        self._peak = np.full(BANDS, FAINTEST_DB)  # of what is heard
+        self._peaks = np.full((LAGS, BANDS), FAINTEST_DB)  # of what was played
         self._loud = 0.0
 
     @property
@@ -58,10 +71,26 @@ class PathFinder:
         """Hardly anything has been played yet."""
         return bool(self._sums[0, 0].max() < 2 * _LATE)
 
-    def hear(self, played: NDArray[np.float64], heard: Decibels, *, loud: bool, weight: float) -> None:
-        """A frame: what was played at each lag, (LAGS, BANDS), and what is heard, in dB; is that more than noise?"""
+    def hear(
+        self, played: NDArray[np.float64], heard: Decibels, noise: Decibels, *, loud: bool, weight: float
+    ) -> None:
+        """A frame: what was played at each lag, (LAGS, BANDS), what is heard and the noise in it, in dB; is it loud?
+
+        What goes down in the noise is not seen to go further. So where the microphone hears anything, what was played
+        is compared only as far down from its peaks as noise is below the microphone's, and only in bands that are
+        heard at all.
+        """
+        self._peak = np.maximum(self._peak - _PEAK_FALL * weight, heard)
+        np.maximum(self._peaks - _PEAK_FALL * weight, played, out=self._peaks)
+        depth = self._peak - noise
+        useful = depth > _SHALLOW_DB
+        some = useful.sum() >= _HEARD_BANDS
         new = self._new
         np.greater(played, AUDIBLE_DB, out=new[0])
+        if some:
+            new[0] *= useful
+            played = np.maximum(played, self._peaks - depth)
+            heard = np.maximum(heard, noise)
         np.multiply(new[0], played, out=new[1])
         np.multiply(new[0], heard, out=new[2])
         np.multiply(new[1], played, out=new[3])
@@ -70,7 +99,7 @@ class PathFinder:
         new *= weight
         self._sums *= MEMORY**weight
         self._sums += new
-        self._loud += weight * loud
+        self._loud += weight * loud * (useful.mean() if some else 1.0)
 
     def find(self) -> Path | None:
         """The echo's path, once there is enough evidence of one."""
@@ -78,11 +107,10 @@ class PathFinder:
         best = int(alike.argmax())
         if alike[best] > _SURE and alike[best] ** 2 * frames[best] > _EVIDENCE:
             return self._path(best, sure=True)
-        early = (frames >= _SOON) & (frames <= _LATE) & (alike > _LIKELY) & (frames >= 0.6 * self._loud)
+        even = (uneven < _EVEN_DB) & (frames >= _SOON) | (uneven < _VERY_EVEN_DB) & (frames >= _SOONEST)
+        early = even & (frames <= _LATE) & (alike > _LIKELY) & (frames >= _COVERED * self._loud)
         best = int(np.where(early, uneven, np.inf).argmin())
-        if early[best] and uneven[best] < _EVEN_DB:
-            return self._path(best, sure=False)
-        return None
+        return self._path(best, sure=False) if early[best] else None
 
     def follow(self, path: Path) -> Path | None:
         """The same path, a better one, or None when the echo is gone."""
