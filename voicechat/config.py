@@ -130,6 +130,10 @@ class TurnSettings(Section):
     endpointing: EndpointingSettings = EndpointingSettings()
     detector: str = ""
     """An end-of-turn model of the Smart Turn family: a path, or a name in the models' folder; empty: none."""
+    preempt: bool = True
+    """An answer may be begun, for nobody's ears, before it is sure that the caller has finished."""
+    preempt_after: Seconds = 0.16
+    """Quiet after speech that makes the end of a turn likely."""
     last_words: Seconds = 0.2
     """A voice over so little of an answer's end belongs to the next turn."""
     give_up: Annotated[float, Field(ge=5)] = 60.0
@@ -204,6 +208,8 @@ class OpenaiSettings(Section):
     """Deadline for each token after it."""
     max_tokens: Count = 500
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    speculate: bool = True
+    """The server is asked while the caller may still go on (`turn.preempt`); some of its answers are then thrown away."""
 
 
 class ScriptedAgentSettings(Section):
@@ -429,11 +435,12 @@ def explain(
     return f"{place}: found {found}; {_allowed(details)}"
 
 
-_PATTERNS: Final[Mapping[int | str, str]] = {
+_PATTERNS: Final = {
     "affinity": "memory, or an address that begins with redis:// or rediss://",
     "base_url": "an address that begins with http:// or https://",
     "device": "auto, cpu, cuda or cuda:N",
     "hub": "an address that begins with https://, or http:// on this machine",
+    "languages": "tags such as en or en-GB",
 }
 """What a setting's pattern says, for people."""
 
@@ -443,10 +450,15 @@ def _allowed(details: ErrorDetails) -> str:
     match details["type"]:
         case "model_type" | "model_attributes_type":
             return "a section of settings is expected"
-        case "string_pattern_mismatch" if details["loc"][-1] in _PATTERNS:
-            return f"allowed: {_PATTERNS[details['loc'][-1]]}"
+        case "string_pattern_mismatch" if words := _PATTERNS.get(_key(details)):
+            return f"allowed: {words}"
     message = details["msg"]
     return f"{message[0].lower()}{message[1:]}".replace("input should be", "allowed:", 1)
+
+
+def _key(details: ErrorDetails) -> str:
+    """The setting's own name, without its place in a list."""
+    return [part for part in details["loc"] if isinstance(part, str)][-1]
 
 
 def _fields(location: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
