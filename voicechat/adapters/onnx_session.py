@@ -19,10 +19,13 @@ def open_session(path: Path, *, threads: int = 1, device: str = "cpu") -> "onnxr
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
     options.log_severity_level = 3
     provider = _provider(device)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    except UnicodeDecodeError as error:  # of a name in a damaged file, within an error of onnxruntime
+        raise EngineFailed("bad_model", f"{path}: holds a name that is no text") from error
     except errors() as error:
         raise EngineFailed("bad_model", f"{path}: {first_line(error)}") from error
     if provider[0] not in session.get_providers():  # it falls back to the CPU without a word

@@ -1,19 +1,21 @@
 """Piper: neural voices as ONNX files, light enough for a CPU.
 
-A voice is `NAME.onnx` with `NAME.onnx.json` beside it. Piper makes a sentence in one go; the first step takes the time
-of the sentence, about a tenth of its length on one CPU core, the others none.
+A voice is `NAME.onnx` with `NAME.onnx.json` beside it. Piper makes a whole sentence in one go; we let it speak part by
+part, where the sentence has pauses. The first step of a part takes the time of the part, about a tenth of its length on
+one CPU core, the others none.
 """
 
 import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
 
-from voicechat.adapters import onnx_session
+from voicechat.adapters import onnx_session, piper_voices
+from voicechat.adapters.piper_parts import parts
 from voicechat.adapters.tts import plain
-from voicechat.audio import MAX_RATE, MIN_RATE
+from voicechat.audio import Samples
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
 from voicechat.protocols import Capabilities, Speech, Voice
@@ -22,42 +24,7 @@ if TYPE_CHECKING:
     import piper
 
 PIECE_SECONDS: Final = 0.2
-_PIPER_ERRORS: Final[tuple[type[Exception], ...]] = (LookupError, RuntimeError, TypeError, ValueError)
-
-
-class _Audio(BaseModel):
-    sample_rate: int = Field(ge=MIN_RATE, le=MAX_RATE)
-
-
-class _Espeak(BaseModel):
-    voice: str
-
-
-class _Language(BaseModel):
-    code: str = ""
-
-
-class _Inference(BaseModel):
-    noise_scale: float = 0.667
-    length_scale: float = 1.0
-    noise_w: float = 0.8
-
-
-class _Description(BaseModel):
-    """What we and piper-tts read of NAME.onnx.json."""
-
-    audio: _Audio
-    espeak: _Espeak
-    language: _Language = _Language()
-    phoneme_type: Literal["espeak", "text"] = "espeak"  # other kinds fetch or import more when they first speak
-    phoneme_id_map: dict[str, list[int]]
-    num_symbols: int
-    num_speakers: int
-    speaker_id_map: dict[str, int] = {}
-    default_speaker_id: int = 0
-    inference: _Inference = _Inference()
-    hop_length: int = 256
-    vowel_clusters: list[list[str]] = []
+_PIPER_ERRORS: Final[tuple[type[Exception], ...]] = (LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 class Piper:
@@ -71,7 +38,7 @@ class Piper:
         speakers = sorted(voice.config.speaker_id_map.items(), key=lambda item: item[1])
         self._speakers: dict[str, int | None] = {name: None} | {f"{name}#{key}": number for key, number in speakers}
         self.voices = tuple(Voice(voice, language) for voice in self._speakers)
-        self.capabilities = Capabilities(streaming=True, languages=(language,))
+        self.capabilities = Capabilities(streaming=True, languages=(language,), parallel=True)
 
     def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
         """Pieces of at most 0.2 s, without word times."""
@@ -87,16 +54,34 @@ class Piper:
         how = piper.SynthesisConfig(speaker_id=speaker, length_scale=self._voice.config.length_scale / speed)
         piece = round(PIECE_SECONDS * self.rate)
         try:
-            for sentence in self._voice.synthesize(text, how):
-                samples = sentence.audio_int16_array
-                for start in range(0, len(samples), piece):
-                    yield Speech(samples[start : start + piece])
+            for sentence in self._voice.phonemize(text):
+                for samples in self._sounds(sentence, how):
+                    for start in range(0, len(samples), piece):
+                        yield Speech(samples[start : start + piece])
         except (*onnx_session.errors(), *_PIPER_ERRORS) as error:
             reason = onnx_session.first_line(error)
             raise EngineFailed("synthesis_failed", f"piper, {self.voices[0].name}: {reason}") from error
 
+    def _sounds(self, sentence: list[str], how: Any) -> Iterator[Samples]:
+        """Of each part of the sentence, as loud as its loudest so far allows; piper-tts does so by whole sentences."""
+        peak = 0.0
+        for part in parts(sentence) if sentence else ():
+            sound = np.asarray(self._voice.phoneme_ids_to_audio(self._voice.phonemes_to_ids(part), how))
+            peak = max(peak, _peak(sound))
+            yield (sound * (32767.0 / peak if peak > 1e-8 else 0.0)).astype(np.int16)
+
     def close(self) -> None:
         """Nothing: the model goes with the last reference to it."""
+
+
+def _peak(sound: NDArray[np.float32]) -> float:
+    """Raises ValueError for what is no sound: another model's output."""
+    if sound.ndim != 1 or not sound.size:
+        raise ValueError(f"its output of shape {sound.shape} is no sound")
+    peak = float(np.max(np.abs(sound)))
+    if not np.isfinite(peak):
+        raise ValueError("its output is not a number")
+    return peak
 
 
 def load(settings: Settings) -> Piper:
@@ -104,40 +89,19 @@ def load(settings: Settings) -> Piper:
 
     Raises AdapterUnavailable without a voice file or the piper-tts package, EngineFailed for a broken voice.
     """
-    path = _find(settings)
+    path = piper_voices.find(settings)
     if importlib.util.find_spec("piper") is None:
         raise AdapterUnavailable("library_missing", "piper needs the package piper-tts: pip install voicechat[piper]")
-    description = _describe(path.with_name(f"{path.name}.json"))
+    description = piper_voices.describe(path)
     session = onnx_session.open_session(path, threads=settings.tts.piper.threads, device=settings.tts.device)
     import piper
 
     voice = piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(description.model_dump()))
     language = description.language.code or description.espeak.voice
     engine = Piper(path.stem, language.replace("_", "-"), voice)
-    for _ in engine.synthesize("Hi.", ""):
-        pass
-    return engine
-
-
-def _find(settings: Settings) -> Path:
-    model, folder = settings.tts.piper.model, settings.models.root / "piper"
-    if not model:
-        first = min(folder.glob("*.onnx"), default=None)
-        if first is None:
-            raise AdapterUnavailable("model_missing", f"piper: no voice (NAME.onnx and NAME.onnx.json) in {folder}")
-        return first
-    path = Path(model).expanduser() if model.endswith(".onnx") else folder / f"{model}.onnx"
-    if not path.is_file():
-        raise AdapterUnavailable("model_missing", f"piper: no voice {path}")
-    return path
-
-
-def _describe(path: Path) -> _Description:
     try:
-        return _Description.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise EngineFailed("bad_model", f"piper: {path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise EngineFailed("bad_model", f"piper: {path} describes no voice: {key}: {first['msg']}") from error
+        for _ in engine.synthesize("Hi.", ""):
+            pass
+    except EngineFailed as error:
+        raise EngineFailed("bad_model", f"{path}: {error.message}") from error
+    return engine
