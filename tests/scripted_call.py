@@ -12,9 +12,11 @@ from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.events import Event
 from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pool import Pool
 from voicechat.protocols import EchoGate, Patience, Spotter
 from voicechat.reply import Speaker
 from voicechat.session import Session
+from voicechat.turnstile import Worker
 
 LONG = " ".join(f"word{n}" for n in range(60))
 """3.6 seconds of answer."""
@@ -54,7 +56,7 @@ class Call:
             ),
             recogniser=Recogniser(self.asr, self.lane),
             agent=self.agent,
-            speaker=Speaker(self.tts, self.lane, 2),
+            speaker=Speaker(Pool([Worker(self.tts, self.lane)]), 2, lambda: self.peer.left),
             settings=self.settings,
         )
         wire = asyncio.create_task(self.peer.speak())

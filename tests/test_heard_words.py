@@ -18,8 +18,10 @@ from voicechat.adapters.tts import espeak
 from voicechat.audio import Samples
 from voicechat.config import Settings
 from voicechat.pace import Pace
+from voicechat.pool import Pool
 from voicechat.protocols import Capabilities, Lane, Speech, TtsEngine, Voice
 from voicechat.synthesis import Synthesis
+from voicechat.turnstile import Worker
 
 SENTENCES = """\
 We are open from nine in the morning until six in the evening.
@@ -119,9 +121,10 @@ def guessed(sentences: list[Spoken], lane: Lane, *, piece: float, speed: float, 
 
     async def main() -> list[list[float]]:
         engine, pace = Forgetful(sentences, piece), Pace()
+        pool = Pool([Worker(engine, lane)])
         found = []
         for sentence in sentences:
-            synthesis = Synthesis(lane, engine, voice="", speed=speed, in_flight=1, pace=pace)
+            synthesis = Synthesis(pool, voice="", speed=speed, in_flight=1, pace=pace, left=lambda: 0.0)
             making = asyncio.create_task(synthesis.run(one(sentence.text)))
             clock, begins, said = 0, [], []
             async for sound in synthesis.sounds():

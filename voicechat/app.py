@@ -28,9 +28,11 @@ from voicechat.metrics import Metrics
 from voicechat.models import ModelManager
 from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pool import Pool, places_on, workers_for
 from voicechat.protocols import Agent, AsrEngine, Lane, Peer, TtsEngine, TurnDetector, VadEngine
 from voicechat.reply import Speaker
 from voicechat.session import Session
+from voicechat.turnstile import Turnstile, Worker
 
 PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak")}
 """With `engine: auto`, the first of these that can be loaded here."""
@@ -105,10 +107,18 @@ class House:
             fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
             slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
         self._fast, self._slow = fast.result(), slow.result()
+        self._pool = self._speakers(self.tts.list()[0].engine, speaking)
         if settings.turn.detector:
             self._detecting = self._lane("turn-0", settings.asr.deadline)
             self._detector = await self._detecting.run(lambda: choose("turn", "smart_turn", settings))
         self._check_voice()
+
+    def _speakers(self, engine: TtsEngine, first: Lane) -> Pool:
+        """The workers of an engine, of which the first is there."""
+        knobs = self.settings.tts
+        more = [self._lane(f"tts-{number}", knobs.deadline) for number in range(1, workers_for(engine, knobs.workers))]
+        turnstile = Turnstile(lambda device: places_on(device, knobs.per_device))
+        return Pool([Worker(engine, lane) for lane in (first, *more)], turnstile, [self.metrics.observe_synthesis])
 
     def _check_voice(self) -> None:
         """Raises ConfigError. A caller who asks for a voice that is not there gets the first; an operator is told."""
@@ -140,7 +150,7 @@ class House:
         state = Session(
             session, self._defaults(), knobs, [self.metrics.observe, logs.observer(session), peer.notify]
         )
-        with self.asr.lend() as asr, self.tts.lend() as tts:
+        with self.asr.lend() as asr, self.tts.lend():
             patience = self._patience(asr.engine.name)
             gate = Gate(knobs.echo.margin_db) if knobs.echo.gate else None
             pipeline = Pipeline(
@@ -149,7 +159,7 @@ class House:
                 ears=Ears(self._fast.open(), self._slow.open(), patience=patience, gate=gate),
                 recogniser=Recogniser(asr.engine, asr.lane()),
                 agent=self.agent,
-                speaker=Speaker(tts.engine, tts.lane(), self.settings.tts.in_flight),
+                speaker=Speaker(self._pool, self.settings.tts.in_flight, lambda: peer.left),
                 settings=self.settings,
                 chores=[patience.run] if isinstance(patience, SecondOpinion) else [],
             )

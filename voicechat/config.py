@@ -253,8 +253,12 @@ class TtsSettings(Section):
     """The default voice; empty: the engine's first."""
     deadline: Seconds = 20.0
     """A step of synthesis that takes longer has failed."""
+    workers: Count | None = None
+    """Threads that speak at the same time with one engine; null: by its kind and the cores, at most four."""
     in_flight: Count = 2
     """Sentences of one answer that may be in work at the same time."""
+    per_device: Count | None = None
+    """Sentences in work at the same time on one device, of all engines; null: one for each core, two on a GPU."""
     espeak: EspeakSettings = EspeakSettings()
     piper: PiperSettings = PiperSettings()
 

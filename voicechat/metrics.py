@@ -18,8 +18,10 @@ from voicechat.events import (
     TurnMeasured,
 )
 from voicechat.placement import Routed
+from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Spoken
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
+WAIT_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
@@ -57,6 +59,29 @@ class Metrics:
         )
         self.excluded = Counter(
             "voicechat_routing_excluded", "Replicas left out of a choice.", ["reason"], registry=registry
+        )
+        self.clause_wait = Histogram(
+            "voicechat_synthesis_wait_seconds",
+            "How long clauses waited for a worker: the first of a reply (opening), and those after it (later).",
+            ["place"],
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
+        self.clause_gap = Histogram(
+            "voicechat_synthesis_gap_seconds",
+            "Silence between two clauses because the second was not there in time.",
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
+        self.clauses_now = Gauge("voicechat_synthesis_clauses_now", "Clauses in work.", ["engine"], registry=registry)
+        self.clauses = Counter(
+            "voicechat_synthesis_clauses", "Clauses, by how they ended.", ["engine", "outcome"], registry=registry
+        )
+        self.clause_work = Counter(
+            "voicechat_synthesis_work_seconds", "Time of synthesis.", ["engine", "outcome"], registry=registry
+        )
+        self.clause_sound = Counter(
+            "voicechat_synthesis_sound_seconds", "Sound made.", ["engine", "outcome"], registry=registry
         )
         self.loop_lag = Histogram(
             "voicechat_loop_lag_seconds",
@@ -96,3 +121,16 @@ class Metrics:
             self.kept.labels(routed.affinity).inc()
         for reason, count in routed.excluded.items():
             self.excluded.labels(reason).inc(count)
+
+    def observe_synthesis(self, spoken: Spoken) -> None:
+        match spoken:
+            case ClauseBegun():
+                self.clauses_now.labels(spoken.engine).inc()
+                self.clause_wait.labels("opening" if spoken.opening else "later").observe(spoken.wait)
+            case ClauseJoined():
+                self.clause_gap.observe(spoken.gap)
+            case ClauseEnded():
+                self.clauses_now.labels(spoken.engine).dec()
+                self.clauses.labels(spoken.engine, spoken.outcome).inc()
+                self.clause_work.labels(spoken.engine, spoken.outcome).inc(spoken.work)
+                self.clause_sound.labels(spoken.engine, spoken.outcome).inc(spoken.sound)

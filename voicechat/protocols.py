@@ -266,6 +266,8 @@ class Capabilities:
     emotive: bool = False
     cpu: bool = True
     memory: int = 0
+    parallel: bool = False
+    """Whether several threads may speak with the same engine at a time, and get more done than one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from voicechat.events import (
 from voicechat.interruptions import BrokenOff
 from voicechat.markup import Thoughts
 from voicechat.pace import Pace
-from voicechat.protocols import Heard, Lane, Peer, SpeechChunk, TtsEngine
+from voicechat.pool import Pool
+from voicechat.protocols import Heard, Peer, SpeechChunk, TtsEngine
 from voicechat.sentences import Clauses
 from voicechat.session import Session
 from voicechat.synthesis import Synthesis
@@ -49,12 +50,19 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """The synthesizer a session's answers are spoken with, where it runs, and how slowly each voice speaks."""
+    """Who speaks a session's answers, how many clauses at a time, and how slowly each voice speaks.
 
-    engine: TtsEngine
-    lane: Lane
+    `left` says how many seconds of the answer's sound have been queued and not heard.
+    """
+
+    pool: Pool
     in_flight: int
+    left: Callable[[], float]
     paces: defaultdict[str, Pace] = field(default_factory=lambda: defaultdict(Pace))
+
+    @property
+    def engine(self) -> TtsEngine:
+        return self.pool.engine
 
     def voice(self, wanted: str) -> str:
         """The wanted voice, or the engine's first where it has no such voice."""
@@ -158,12 +166,12 @@ class Reply:
         speaker, settings = self._speaker, self._settings
         voice = speaker.voice(settings.voice)
         synthesis = Synthesis(
-            speaker.lane,
-            speaker.engine,
+            speaker.pool,
             voice=voice,
             speed=settings.speed,
             in_flight=speaker.in_flight,
             pace=speaker.paces[voice],
+            left=speaker.left,
         )
         tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,8 @@
-"""Clauses in, sound out, in order: the next clause is made while the one before it is spoken."""
+"""Clauses in, sound out, in order. Several clauses are in work at a time, those first whose sound is needed soonest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,9 @@ import numpy as np
 from voicechat.audio import Samples
 from voicechat.errors import AdapterError
 from voicechat.pace import Pace
-from voicechat.protocols import Lane, Speech, TtsEngine
+from voicechat.pool import ClauseJoined, Pool
+from voicechat.protocols import Speech
+from voicechat.turnstile import Need
 from voicechat.wordtimes import WordTimes
 
 PIECES: Final = 16
@@ -30,37 +33,68 @@ class Sound:
 class _Track:
     """A clause in work: what was made of it waits here, and tells already where its words will be."""
 
-    def __init__(self, clause: str, words: WordTimes) -> None:
+    def __init__(self, clause: str, rate: int, words: WordTimes) -> None:
         self.clause, self.words = clause, words
         self.entries: asyncio.Queue[Speech | AdapterError | None] = asyncio.Queue(PIECES)
+        self.made = 0.0
+        """Seconds of sound that there are."""
+        self.waiting = 0.0
+        """Seconds of it that nobody has taken yet."""
+        self.whole = False
+        self._rate = rate
+
+    @property
+    def ahead(self) -> float:
+        """Seconds of sound that come before what follows this clause, as far as can be known."""
+        return self.waiting + (0.0 if self.whole else max(0.0, self.words.expected - self.made))
+
+    async def put(self, speech: Speech) -> None:
+        if speech.text is None:
+            self.words.hear(speech.samples)
+        self.made += len(speech.samples) / self._rate
+        self.waiting += len(speech.samples) / self._rate
+        await self.entries.put(speech)
+
+    async def end(self, error: AdapterError | None = None) -> None:
+        self.whole = True
+        if error is None:
+            self.words.finish()
+        await self.entries.put(error)
 
     def pieces(self, speech: Speech) -> Iterable[tuple[Samples, str]]:
         """What is to be spoken next, with the words that begin with each piece."""
+        self.waiting -= len(speech.samples) / self._rate
         if speech.text is not None:
             return [(speech.samples, speech.text)]
         return self.words.split(speech.samples)
 
 
 class Synthesis:
-    """Speaks one answer. `run` works while `sounds` is read; at most `in_flight` clauses are in work.
+    """Speaks one answer. `run` works while `sounds` is read, and when nobody reads until its buffers are full.
 
-    `pace` is the voice's own, and learns from every clause whose word times the engine does not know.
+    At most `in_flight` clauses are in work, and as many wait. `left` says how many seconds of the sound that was taken
+    are still to be heard. `pace` is the voice's own, and learns from every clause whose word times the engine does not
+    know.
     """
 
     def __init__(
-        self, lane: Lane, engine: TtsEngine, *, voice: str, speed: float, in_flight: int, pace: Pace
+        self, pool: Pool, *, voice: str, speed: float, in_flight: int, pace: Pace, left: Callable[[], float]
     ) -> None:
-        self._lane, self._engine = lane, engine
-        self._voice, self._speed, self._pace = voice, speed, pace
+        self._pool = pool
+        self._voice, self._speed, self._pace, self._left = voice, speed, pace, left
         self._places = asyncio.Semaphore(in_flight)
         self._tracks: asyncio.Queue[_Track | None] = asyncio.Queue(in_flight)
+        self._unread: deque[_Track] = deque()
+        self._begun = False
 
     async def run(self, clauses: AsyncIterator[str]) -> None:
         """Synthesizes all clauses; what fails is raised where its sound would have come, in `sounds`."""
+        rate = self._pool.engine.rate
         async with asyncio.TaskGroup() as group:
             async for clause in clauses:
                 await self._places.acquire()
-                track = _Track(clause, WordTimes(clause, self._engine.rate, self._pace, self._speed))
+                track = _Track(clause, rate, WordTimes(clause, rate, self._pace, self._speed))
+                self._unread.append(track)
                 await self._tracks.put(track)
                 group.create_task(self._fill(track))
             await self._tracks.put(None)
@@ -70,28 +104,50 @@ class Synthesis:
         while (track := await self._tracks.get()) is not None:
             heading = track.clause
             timed = False
-            while (entry := await track.entries.get()) is not None:
+            while (entry := await self._next(track, first=bool(heading))) is not None:
                 if isinstance(entry, AdapterError):
                     raise entry
                 timed = entry.text is not None
                 for samples, words in track.pieces(entry):
                     yield Sound(samples, words, heading)
                     heading = ""
+            self._unread.popleft()
             rest = "" if timed else track.words.rest()
             if rest or heading:
                 yield Sound(np.zeros(0, np.int16), rest, heading)
 
+    async def _next(self, track: _Track, *, first: bool) -> Speech | AdapterError | None:
+        """What comes next of the clause; tells of the gap before its first sound."""
+        clock = asyncio.get_running_loop().time
+        dry = clock() + self._left()
+        entry = await track.entries.get()
+        if first and isinstance(entry, Speech):
+            if self._begun:
+                gap = 0.0 if self._left() > 0 else max(0.0, clock() - dry)
+                self._pool.tell(ClauseJoined(self._pool.engine.name, gap))
+            self._begun = True
+        return entry
+
     async def _fill(self, track: _Track) -> None:
         try:
-            stream = self._lane.stream(lambda: self._engine.synthesize(track.clause, self._voice, self._speed))
-            async with aclosing(stream) as pieces:
+            speaking = self._pool.speak(track.clause, self._voice, self._speed, lambda: self._need(track))
+            async with aclosing(speaking) as pieces:
                 async for piece in pieces:
-                    if piece.text is None:
-                        track.words.hear(piece.samples)
-                    await track.entries.put(piece)
-            track.words.finish()
-            await track.entries.put(None)
+                    await track.put(piece)
+            await track.end()
         except AdapterError as error:
-            await track.entries.put(error)
+            await track.end(error)
         finally:
             self._places.release()
+
+    def _need(self, track: _Track) -> Need:
+        """How soon a worker is needed for the next sound of a clause."""
+        before = 0.0
+        for other in self._unread:
+            if other is track:
+                break
+            before += other.ahead
+        later = self._begun or track.made > 0 or track is not self._unread[0]
+        lead = 0.0 if track.made else self._pool.swiftness.lead(track.words.expected)
+        by = asyncio.get_running_loop().time() + self._left() + before + track.waiting
+        return Need(later, by - lead)

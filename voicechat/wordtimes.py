@@ -53,6 +53,11 @@ class WordTimes:
         self._next = 0  # the first word that was not handed on
         self._clock = 0  # samples that were handed on
 
+    @property
+    def expected(self) -> float:
+        """About how many seconds the clause will last, by the voice's pace."""
+        return self._lengths[-1] * self._pace.factor
+
     def hear(self, samples: Samples) -> None:
         """The next sound of the clause."""
         self._envelope.push(samples)

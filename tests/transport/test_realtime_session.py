@@ -15,10 +15,12 @@ from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pool import Pool
 from voicechat.protocols import Peer
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.transport import http
+from voicechat.turnstile import Worker
 
 SPEECH = base64.b64encode(np.full(24_000 * 8 // 10, 8000, np.int16).tobytes()).decode()
 """0.8 s that the scripted detectors take for speech; the silence after it comes by itself."""
@@ -43,7 +45,7 @@ class Answering:
             ears=Ears(LoudnessVad(1000), LoudnessVad(4000)),
             recogniser=Recogniser(self.asr, lane),
             agent=self.agent,
-            speaker=Speaker(ScriptedTts(), lane, 2),
+            speaker=Speaker(Pool([Worker(ScriptedTts(), lane)]), 2, lambda: peer.left),
             settings=settings,
         )
         await pipeline.run()

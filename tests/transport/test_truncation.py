@@ -16,10 +16,12 @@ from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pool import Pool
 from voicechat.protocols import Peer
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.transport import http
+from voicechat.turnstile import Worker
 
 SPEECH = base64.b64encode(np.full(24_000 * 8 // 10, 8000, np.int16).tobytes()).decode()
 WORDS = [f"word{n}" for n in range(80)]
@@ -42,7 +44,7 @@ class Answering:
             ears=Ears(LoudnessVad(1000), LoudnessVad(4000)),
             recogniser=Recogniser(ScriptedAsr("question"), lane),
             agent=ScriptedAgent([" ".join(WORDS)]),
-            speaker=Speaker(ScriptedTts(), lane, 2),
+            speaker=Speaker(Pool([Worker(ScriptedTts(), lane)]), 2, lambda: peer.left),
             settings=settings,
         )
         await pipeline.run()

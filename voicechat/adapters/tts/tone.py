@@ -22,7 +22,7 @@ class Tone:
     name = "tone"
     rate = RATE
     voices = (Voice("tone", "en"),)
-    capabilities = Capabilities(streaming=True, languages=("en",))
+    capabilities = Capabilities(streaming=True, languages=("en",), parallel=True)
 
     def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
         if voice not in ("", "tone"):

@@ -1,0 +1,229 @@
+"""A pool of workers that speak: whole clauses in, pieces of sound out, each as soon as somebody can make it.
+
+A worker is held for a step, about a tenth of a second of sound, and not while a reader is slow. So callers take turns,
+a cancelled clause stops at the next step, and a clause that is ahead of its listener is in nobody's way. All steps of
+a clause are made by the worker who began it.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from voicechat.errors import AdapterError
+from voicechat.protocols import Speech, TtsEngine
+from voicechat.turnstile import Need, Turnstile, Worker
+
+STEP_SECONDS: Final = 0.1
+"""Of sound, after the first piece: less costs more of the loop's time than of the engine's."""
+
+MOST_WORKERS: Final = 4
+"""Where nothing is said; more threads are of use to many callers, and take the processor from the recogniser."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseBegun:
+    """A clause has got a worker, for which it waited so many seconds. `opening`: it is the first of its reply."""
+
+    engine: str
+    wait: float
+    opening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseEnded:
+    """A clause that had begun is in nobody's work any more; `work` and `sound` in seconds."""
+
+    engine: str
+    work: float
+    sound: float
+    outcome: Literal["done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseJoined:
+    """The sound of a clause came so many seconds after that of the clause before it had been heard to its end."""
+
+    engine: str
+    gap: float
+
+
+Spoken: TypeAlias = ClauseBegun | ClauseEnded | ClauseJoined
+"""What observers of a pool are told."""
+
+
+class Swiftness:
+    """How fast an engine is, as it has shown. Times in seconds."""
+
+    _FADING: Final = 0.9
+    """What older clauses count beside a newer one."""
+
+    def __init__(self) -> None:
+        self._work = self._sound = 0.0
+        self._first: float | None = None
+        self._stray = 0.0
+
+    @property
+    def factor(self) -> float:
+        """Time of work over time of sound; 0: nothing was made yet."""
+        return self._work / self._sound if self._sound else 0.0
+
+    @property
+    def first(self) -> float:
+        """To the first sound of nearly any clause: the mean and twice the mean deviation from it."""
+        return (self._first or 0.0) + 2 * self._stray
+
+    def lead(self, seconds: float) -> float:
+        """So long before its sound is needed a clause of so many seconds must be begun."""
+        return self.first + max(0.0, self.factor - 1) * seconds
+
+    def begun(self, seconds: float) -> None:
+        """The first sound of a clause took so long."""
+        if self._first is None:
+            self._first = seconds
+            return
+        share = 1 - self._FADING
+        self._stray += share * (abs(seconds - self._first) - self._stray)
+        self._first += share * (seconds - self._first)
+
+    def done(self, work: float, sound: float) -> None:
+        """A whole clause."""
+        self._work = self._work * self._FADING + work
+        self._sound = self._sound * self._FADING + sound
+
+
+class Pool:
+    """The workers that one model has, as long as it is loaded. On the loop."""
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        turnstile: Turnstile | None = None,
+        observers: Iterable[Callable[[Spoken], None]] = (),
+    ) -> None:
+        """All workers have the same voices and rate. Pools on the same lanes or devices share a turnstile."""
+        self.workers = tuple(workers)
+        self.engine = workers[0].engine
+        self.swiftness = Swiftness()
+        self.in_work = 0
+        """Clauses that have been begun and not ended."""
+        self._turnstile = turnstile or Turnstile()
+        self._observers = tuple(observers)
+
+    @property
+    def waiting(self) -> int:
+        """Clauses that wait for one of the workers."""
+        return self._turnstile.waiting(self.workers)
+
+    def tell(self, spoken: Spoken) -> None:
+        for observe in self._observers:
+            observe(spoken)
+
+    async def speak(
+        self, clause: str, voice: str, speed: float, need: Callable[[], Need]
+    ) -> AsyncGenerator[Speech]:
+        """The sound of a clause. `need` is asked before every step how soon the next sound is needed.
+
+        Nothing is made ahead: it goes on when it is asked for more. Closing it, or cancelling who waits for it, frees
+        its worker as soon as the lane is done with the running step. Raises AdapterError.
+        """
+        work = _Work(clause, voice, speed)
+        outcome: Literal["done", "failed", "cancelled"] = "cancelled"
+        try:
+            while not work.ended:
+                failure = await self._step(work, need())
+                for piece in work.take():
+                    yield piece
+                if failure is not None:
+                    outcome = "failed"
+                    raise failure
+            outcome = "done"
+            self.swiftness.done(work.seconds, work.sound)
+        finally:
+            if work.worker is not None:
+                work.worker.lane.post(work.close)
+                self.in_work -= 1
+                self.tell(ClauseEnded(self.engine.name, work.seconds, work.sound, outcome))
+
+    async def _step(self, work: "_Work", need: Need) -> AdapterError | None:
+        """Makes some more; returns what the engine failed with, since what it made before that still counts."""
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        worker = await self._turnstile.enter((work.worker,) if work.worker else self.workers, need)
+        began = clock()
+        first = work.worker is None
+        if first:
+            work.worker = worker
+            self.in_work += 1
+            self.tell(ClauseBegun(self.engine.name, began - asked, not need.later))
+        done = False
+        try:
+            await worker.lane.run(work.step)
+            done = True
+        except AdapterError as error:
+            return error
+        finally:
+            if done:
+                self._turnstile.leave(worker)
+            else:
+                self._turnstile.clear(worker)
+            work.seconds += clock() - began
+        if first:
+            self.swiftness.begun(work.seconds)
+        return None
+
+
+class _Work:
+    """A clause in work. `step` and `close` run on the worker's lane, the rest on the loop, never at the same time."""
+
+    def __init__(self, clause: str, voice: str, speed: float) -> None:
+        self.worker: Worker | None = None
+        self.ended = False
+        self.seconds = 0.0
+        self.sound = 0.0
+        self._clause, self._voice, self._speed = clause, voice, speed
+        self._iterator: Iterator[Speech] | None = None
+        self._made: list[Speech] = []
+
+    def step(self) -> None:
+        """The first piece, or later pieces of `STEP_SECONDS`."""
+        assert self.worker is not None
+        engine = self.worker.engine
+        enough = STEP_SECONDS * engine.rate if self._iterator is not None else 0
+        if self._iterator is None:
+            self._iterator = engine.synthesize(self._clause, self._voice, self._speed)
+        samples = 0
+        for piece in self._iterator:
+            self._made.append(piece)
+            samples += len(piece.samples)
+            if samples >= enough:
+                return
+        self.ended = True
+
+    def take(self) -> list[Speech]:
+        """What was made and not taken yet."""
+        made, self._made = self._made, []
+        if self.worker is not None:
+            self.sound += sum(len(piece.samples) for piece in made) / self.worker.engine.rate
+        return made
+
+    def close(self) -> None:
+        """Stops the engine's work; safe to call at any time, and twice."""
+        close = getattr(self._iterator, "close", None)
+        if close is not None:
+            close()
+
+
+def workers_for(engine: TtsEngine, wanted: int | None) -> int:
+    """How many workers an engine gets: as many as wanted, or None for what this machine bears; one where more would
+    only wait for each other."""
+    if not engine.capabilities.parallel:
+        return 1
+    return wanted or min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def places_on(device: str, wanted: int | None) -> int:
+    """How many syntheses may work on a device at a time: as many as wanted, or None for a default: one for each
+    processor core, two on a GPU, where one copies while the other computes."""
+    return wanted or (2 if device.startswith("cuda") else os.cpu_count() or 1)
