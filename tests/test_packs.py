@@ -17,7 +17,8 @@ CLONED = {"engine": "xtts", "languages": ["en-GB"], "sample_rate": 24_000, "lice
 
 
 def speech(seconds: float = 2.0, rate: int = 24_000, loudness: float = 4_000.0) -> Samples:
-    return (loudness * np.sin(2 * np.pi * 220 / rate * np.arange(round(seconds * rate)))).astype(np.int16)
+    wave = loudness * np.sin(2 * np.pi * 220 / rate * np.arange(round(seconds * rate)))
+    return np.asarray(wave, np.int16)
 
 
 def cloned(folder: Path, **changes: Any) -> Path:

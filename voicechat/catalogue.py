@@ -39,7 +39,7 @@ ANY: Final = "*"
 PIPER_QUALITIES: Final = ("medium", "high", "low", "x_low")
 """Best first, where best is a good voice soon."""
 
-WHISPER_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+WHISPER_FILES: Final = ("model.bin", "tokenizer.json")
 """Without its tokenizer, faster-whisper would ask the network for one."""
 
 WHISPER_VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from voicechat.catalogue import whisper_lacks
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
 
@@ -28,17 +29,26 @@ PREFERENCE: Final = (
 )
 """Best first, where best is good words soon: the distilled ones answer before the large one they come from."""
 
+KNOWN: Final = (*PREFERENCE, "large-v2", "large-v1", "distil-large-v2")
+"""All that the hub has."""
+
 REPOSITORIES: Final = {
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
     "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
     "distil-small.en": "Systran/faster-distil-whisper-small.en",
 }
 """Those that are not Systran/faster-whisper-NAME."""
 
 WEIGHTS: Final = "model.bin"
+
+
+def repository(name: str) -> str:
+    """Where the hub has a known model."""
+    return REPOSITORIES.get(name, f"Systran/faster-whisper-{name}")
 
 
 def find(settings: Settings) -> Path:
@@ -63,9 +73,8 @@ def check(directory: Path) -> None:
 
     Without its tokenizer, faster-whisper would ask the network for one.
     """
-    for name in (WEIGHTS, "tokenizer.json"):
-        if not (directory / name).is_file():
-            raise EngineFailed("bad_model", f"{directory}: {name} is missing")
+    for name in whisper_lacks(directory):
+        raise EngineFailed("bad_model", f"{directory}: {name} is missing")
     for name in ("config.json", "vocabulary.json", "preprocessor_config.json"):
         if (directory / name).is_file():
             _json(directory / name)
@@ -85,7 +94,7 @@ def _named(name: str, shelf: Path) -> Iterator[Path]:
     """A directory, a name on our shelf or in the cache, or an owner/name in the cache."""
     yield Path(name).expanduser()
     yield shelf / name
-    yield from _cached(name if "/" in name else REPOSITORIES.get(name, f"Systran/faster-whisper-{name}"))
+    yield from _cached(name if "/" in name else repository(name))
 
 
 def _best(shelf: Path, language: str) -> Iterator[Path]:
@@ -94,14 +103,15 @@ def _best(shelf: Path, language: str) -> Iterator[Path]:
     known = [name for name in PREFERENCE if english or not name.startswith("distil-") and not name.endswith(".en")]
     for name in known:
         yield shelf / name
-        yield from _cached(REPOSITORIES.get(name, f"Systran/faster-whisper-{name}"))
+        yield from _cached(repository(name))
     if shelf.is_dir():
-        yield from (path for path in sorted(shelf.iterdir()) if path.name not in PREFERENCE)
+        mine = (path for path in sorted(shelf.iterdir()) if path.name not in PREFERENCE)
+        yield from (path for path in mine if not path.name.startswith("."))  # hidden: one that is being fetched
 
 
-def _cached(repository: str) -> Iterator[Path]:
+def _cached(source: str) -> Iterator[Path]:
     """Snapshots in the Hugging Face cache: first the one its main branch names, then the newest."""
-    place = _cache() / f"models--{repository.replace('/', '--')}"
+    place = _cache() / f"models--{source.replace('/', '--')}"
     snapshots = place / "snapshots"
     if not snapshots.is_dir():
         return
