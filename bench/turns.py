@@ -8,7 +8,7 @@ and noises are played, and what needs a human is not measured.
 While working on one part, name its category, a setting to try, and ask for the scenes that failed:
 
     python -m bench.turns --half tune --failures cough noise
-    python -m bench.turns --half tune --set turn.confirm=0.3 interruption back-channel
+    python -m bench.turns --half tune --set turn.barge_in.confirm=0.3 interruption back-channel
     python -m bench.turns --recognise --every 4 "inner pauses"     # PocketSphinx listens too, and takes its time
 
 With no more than `--recognise` everything is played, and bench/results/turns.json (or turns-recognised.json) is
