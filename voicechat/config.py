@@ -164,10 +164,24 @@ class WhisperSettings(Section):
     model: str = ""
     """A model's name, e.g. small.en, or a directory; empty: the best that is present."""
     compute_type: str = "default"
+    """default: float16 or int8_float16 on a GPU that can, int8 on a processor."""
     threads: Count = 2
+    """Of a processor's cores, for each worker."""
+    workers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Readings at the same time. One is quickest where they share a processor; on a GPU each takes memory of its own."""
     beam_size: Count = 1
     fitted_window: bool = False
     """Encode what was said and little more, instead of always 30 s. Far less work; not every model hears as well."""
+
+
+class WhisperXSettings(Section):
+    """The model, its threads and numbers are those of `whisper`."""
+
+    batch: Annotated[int, Field(ge=1, le=64)] = 8
+    """Parts of a long recording that are read at once."""
+    aligner: str = ""
+    """A wav2vec2 model's directory, or its name in the models' folder align/: exact times of words, by the package
+    whisperx. Empty: Whisper's own, good to a tenth of a second."""
 
 
 class PocketsphinxSettings(Section):
@@ -187,6 +201,7 @@ class AsrSettings(Section):
     deadline: Seconds = 20.0
     """A step of recognition that takes longer has failed."""
     whisper: WhisperSettings = WhisperSettings()
+    whisperx: WhisperXSettings = WhisperXSettings()
     pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
     scripted: ScriptedAsrSettings = ScriptedAsrSettings()
 

@@ -31,12 +31,23 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word of a transcript, from `start` to `end` in seconds of its sound."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a recogniser understood; `confidence` runs from 0 to 1."""
+    """What a recogniser understood; `confidence` runs from 0 to 1. No `words` where it does not know their times."""
 
     text: str
     confidence: float = 1.0
     language: str = "en"
+    words: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,11 @@ class TranscriptFinal(Event):
     seconds: float
     work: float
 
+    @property
+    def factor(self) -> float:
+        """The real-time factor: seconds of recognition for a second of speech; 0.0 without speech."""
+        return self.work / self.seconds if self.seconds > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFailed(Event):

@@ -49,7 +49,12 @@ def observer(session: str) -> Observer:
             case SessionEnded():
                 log.info("session ended", reason=event.reason)
             case TranscriptFinal():
-                log.debug("understood", seconds=round(event.seconds, 2), confidence=round(event.confidence, 2))
+                log.debug(
+                    "understood",
+                    seconds=round(event.seconds, 2),
+                    factor=round(event.factor, 3),
+                    confidence=round(event.confidence, 2),
+                )
             case TranscriptFailed() | Failed():
                 log.warning("failed", code=event.code, message=event.message)
             case ReplyFinished():

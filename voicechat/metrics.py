@@ -100,7 +100,7 @@ class Metrics:
             case TranscriptFinal():
                 self.spoken.inc(event.seconds)
                 if event.seconds > 0:
-                    self.recognition.observe(event.work / event.seconds)
+                    self.recognition.observe(event.factor)
             case ReplyFinished():
                 self.replies.labels(event.status.value).inc()
             case ReplyPaused():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from ctranslate2.specs import whisper_spec
+from ctranslate2.specs import transformer_spec, whisper_spec
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -53,6 +53,27 @@ def build(
     (directory / "preprocessor_config.json").write_text(json.dumps(mel))
     _model(tokenizer, say, language, certainty, speech, multilingual).save(str(directory))
     return directory
+
+
+def build_translator(directory: Path) -> None:
+    """Writes a model of CTranslate2 that translates text, in place of one that hears."""
+    random = np.random.default_rng(0)
+    spec = transformer_spec.TransformerSpec.from_config((1, 1), 2)
+    for half in (spec.encoder, spec.decoder):
+        embeddings = half.embeddings[0] if isinstance(half.embeddings, list) else half.embeddings
+        embeddings.weight = _noise(random, 4, WIDTH)
+        half.position_encodings.encodings = _noise(random, WINDOW, WIDTH)
+        for layer in half.layer:
+            _attention(layer.self_attention, random, 3 * WIDTH)
+            _feed_forward(layer.ffn, random)
+        _normal(half.layer_norm)
+    for layer in spec.decoder.layer:
+        _attention(layer.attention, random, WIDTH, 2 * WIDTH)
+    _linear(spec.decoder.projection, random, 4, WIDTH)
+    for register in (spec.register_source_vocabulary, spec.register_target_vocabulary):
+        register(["<unk>", "<s>", "</s>", "a"])
+    spec.validate()
+    spec.save(str(directory))
 
 
 def _tokenizer(say: str, multilingual: bool) -> Tokenizer:

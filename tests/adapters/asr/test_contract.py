@@ -37,10 +37,11 @@ SETTINGS: Final[dict[str, Callable[[Path], Settings]]] = {
     "pocketsphinx": _default,
     "scripted": _default,
     "whisper": _with_tiny_whisper,
+    "whisperx": _with_tiny_whisper,
 }
 """How to give each adapter its model, in a folder that is gone after the test."""
 
-KNOW_THE_END: Final = {"scripted", "whisper"}
+KNOW_THE_END: Final = {"scripted", "whisper", "whisperx"}
 """Their words are written in a script, whatever they hear."""
 
 

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -282,6 +283,16 @@ def test_a_peek_costs_nothing_twice() -> None:
     assert len(reader.read) == readings
 
 
+def test_what_a_peek_read_is_told_with_the_next_sound() -> None:
+    reader = Reader()
+    stream = reader.engine.open("en")
+    assert reader.listen(stream, quiet(0.3), say(0, 3)) == []
+    stream.peek()
+    readings = len(reader.read)
+    assert reader.listen(stream, quiet(0.5)) == [numbered(0, 3)], "once, and without another reading"
+    assert len(reader.read) == readings
+
+
 def test_soft_words_at_the_end_are_not_taken_for_quiet() -> None:
     reader = Reader()
     stream = reader.engine.open("en")
@@ -395,6 +406,61 @@ def test_file_that_is_cut_short_is_an_error(tmp_path: Path, name: str, part: flo
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
     assert str(tmp_path) in broken(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
+def test_directory_in_place_of_a_file_is_an_error(tmp_path: Path, name: str) -> None:
+    path = tiny.build(tmp_path) / name
+    path.unlink()
+    path.mkdir()
+    assert name in broken(tmp_path)
+
+
+def test_tensor_of_a_huge_shape_is_an_error(tmp_path: Path) -> None:
+    path = tiny.build(tmp_path) / "model.bin"
+    whole = bytearray(path.read_bytes())
+    rank = whole.index(b"encoder/conv1/weight\0") + len(b"encoder/conv1/weight\0")
+    whole[rank + 1 : rank + 13] = b"\xff\xff\xff\x7f" * 3
+    path.write_bytes(whole)
+    broken(tmp_path)
+
+
+def test_model_that_translates_is_no_model_that_hears(tmp_path: Path) -> None:
+    tiny.build(tmp_path)
+    tiny.build_translator(tmp_path)
+    broken(tmp_path)
+
+
+def test_model_of_other_sounds_is_an_error(tmp_path: Path) -> None:
+    mel = {"feature_size": 128, "sampling_rate": 16_000, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
+    (tiny.build(tmp_path) / "preprocessor_config.json").write_text(json.dumps(mel))
+    broken(tmp_path)
+
+
+def test_broken_model_leaves_the_good_one_its_hearing(tmp_path: Path, model: Path) -> None:
+    engine = load(model)
+    for name in ("model.bin", "tokenizer.json"):
+        (tiny.build(tmp_path) / name).write_bytes(b"junk")
+        broken(tmp_path)
+    stream = engine.open("en")
+    list(hear(stream, noise(1.0)))
+    assert stream.finish().text == SENTENCE
+
+
+def test_numbers_that_the_processor_cannot_compute_with_are_unavailable(model: Path) -> None:
+    with pytest.raises(AdapterUnavailable) as caught:
+        whisper.load(settings(whisper={"model": str(model), "compute_type": "int4"}), ())
+    assert caught.value.code == "no_compute_type"
+    assert "int8" in caught.value.message and "int4" in caught.value.message
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_readings_at_the_same_time_are_as_many_as_told(model: Path, workers: int) -> None:
+    engine = whisper.load(settings(whisper={"model": str(model), "threads": 1, "workers": workers}), ())
+    assert window_of(engine)._model.model.num_workers == workers
+    with ThreadPoolExecutor(4) as lanes:
+        texts = list(lanes.map(lambda _: engine.hear(noise(1.0), "en").text, range(8)))
+    assert texts == [f" {SENTENCE}"] * 8
 
 
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])

@@ -1,18 +1,17 @@
 """Whisper on CTranslate2, through faster-whisper: any language, on a processor or a GPU."""
 
-import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from voicechat.adapters import whisper_models
+from voicechat.adapters import whisper_runtime
 from voicechat.adapters.tail import Tail
 from voicechat.adapters.whisper_draft import Draft
 from voicechat.adapters.whisper_window import WINDOW, Hearing, Window
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, silence
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
-from voicechat.errors import AdapterUnavailable, EngineFailed
+from voicechat.errors import EngineFailed
 
 PARTIAL_SECONDS: Final = 1.0
 """New sound needed for the next partial."""
@@ -40,62 +39,21 @@ ONCE: Final = (0.0,)
 FALLBACK: Final = (0.0, 0.4)
 """Temperatures: two tries at most, since a caller waits."""
 
-COMPUTE_TYPES: Final = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8", "float32")}
-"""Best first."""
-
 
 def load(settings: Settings, phrases: Sequence[str]) -> "WhisperEngine":
     """Loads and warms up the model. Blocking for seconds. Raises AdapterUnavailable or EngineFailed.
 
     `phrases` are left alone: as a prompt they come back as text where nobody spoke.
     """
-    directory = whisper_models.find(settings)
-    if importlib.util.find_spec("faster_whisper") is None:
-        raise AdapterUnavailable("library_missing", "asr whisper: the package faster-whisper is not installed")
-    whisper_models.check(directory)
-    import faster_whisper
-
-    faster_whisper.transcribe.tqdm.monitor_interval = 0  # or a thread watches progress bars that nobody sees
+    directory = whisper_runtime.find(settings)
+    model = whisper_runtime.open_model(directory, settings)
     wanted = settings.asr.whisper
-    device, index = _device(settings.asr.device)
     try:
-        model = faster_whisper.WhisperModel(
-            str(directory),
-            device=device,
-            device_index=index,
-            compute_type=_compute_type(wanted.compute_type, device, index),
-            cpu_threads=wanted.threads,
-            num_workers=1,
-            local_files_only=True,
-        )
         engine = WhisperEngine(Window(model, wanted.beam_size, fitted=wanted.fitted_window), settings.asr.language)
         engine.warm_up()
-    except (RuntimeError, ValueError, TypeError, KeyError, OSError, MemoryError) as error:
-        raise EngineFailed("bad_model", f"{directory}: cannot be loaded: {_line(error)}") from error
+    except whisper_runtime.ERRORS as error:
+        raise whisper_runtime.bad_model(directory, error) from error
     return engine
-
-
-def _device(wanted: str) -> tuple[str, int]:
-    """CTranslate2's name and number of the wanted device."""
-    import ctranslate2
-
-    count = ctranslate2.get_cuda_device_count()
-    name, _, number = wanted.partition(":")
-    if name == "auto":
-        return ("cuda" if count else "cpu"), 0
-    index = int(number or 0)
-    if name == "cuda" and index >= count:
-        raise AdapterUnavailable("no_device", f"asr.device: found {wanted!r}; CTranslate2 sees {count} CUDA devices")
-    return name, index
-
-
-def _compute_type(wanted: str, device: str, index: int) -> str:
-    import ctranslate2
-
-    if wanted != "default":
-        return wanted
-    supported = ctranslate2.get_supported_compute_types(device, index)
-    return next((name for name in COMPUTE_TYPES[device] if name in supported), "default")
 
 
 class Model(Protocol):
@@ -156,7 +114,7 @@ class WhisperEngine:
         try:
             return self._model.hear(samples, language, before=before, times=times, temperatures=temperatures)
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise EngineFailed("recognition_failed", f"whisper: {_line(error)}") from error
+            raise EngineFailed("recognition_failed", f"whisper: {whisper_runtime.line(error)}") from error
         finally:
             end = self._clock()
             self.cost = end - start
@@ -173,16 +131,15 @@ class WhisperEngine:
         return self._clock() >= self._rest_until
 
     def _known(self, language: str) -> str | None:
-        """Whisper's code for a language such as en-GB; None, which means listen for it, for any it does not know."""
-        code = language.lower().partition("-")[0]
-        return code if code in self._model.languages else None
+        return whisper_runtime.known(self._model.languages, language)
 
 
 class WhisperStream:
     """One utterance. Whisper reads a whole window, so the sound is kept, and read again as it grows.
 
     Where two readings of a long utterance agree on a piece, its sound goes and its text stays, to remind the decoder.
-    The newest reading is the final one if only quiet follows.
+    The newest reading is the final one if only quiet follows. Where the end comes without a pause before it, all that
+    is not kept is read once more: CTranslate2 walks through words that it is given as slowly as through new ones.
     """
 
     def __init__(self, engine: WhisperEngine, language: str | None) -> None:
@@ -203,7 +160,9 @@ class WhisperStream:
             return None
         self._seconds += frame.seconds
         self._read = max(0, self._read - self._tail.add(frame.samples))
-        if self._is_understood() or not self._may_read():
+        if self._is_understood():
+            return self._news()  # of a peek
+        if not self._may_read():
             return None
         long = len(self._tail) > LONG
         self._hear(times=long, temperatures=ONCE)
@@ -274,7 +233,3 @@ class WhisperStream:
             return None
         self._partial = text
         return text
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
