@@ -16,6 +16,7 @@ import aiohttp
 import numpy as np
 import pytest
 
+from tests.tiny import whisper
 from voicechat.audio import read_wav, resample, write_wav
 
 ROOT = Path(__file__).parent.parent
@@ -171,6 +172,27 @@ def test_transcribe_takes_any_rate(tmp_path: Path, rate: int) -> None:
     write_wav(path, rate, resample(clip.samples, clip.rate, rate))
     result = voicechat("transcribe", path, VOICECHAT__ASR__ENGINE="pocketsphinx")
     assert result.stdout.splitlines()[0].lower() == "how do you work"
+
+
+def test_transcribe_tells_when_each_word_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "said.wav"
+    said = voicechat("say", "How do you work?", "-o", path, "--voice", "en-gb", VOICECHAT__TTS__ENGINE="espeak")
+    assert said.returncode == 0, said.stderr
+    model = whisper.build(tmp_path / "model", " How do you work?")
+    result = voicechat("transcribe", path, "--words", VOICECHAT__ASR__WHISPER__MODEL=str(model))
+    assert result.returncode == 0, result.stderr
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [word for _, _, word in lines] == ["How", "do", "you", "work?"]
+    assert all(0.0 <= float(start) <= float(end) < 3.0 for start, end, _ in lines)
+    assert result.stderr.splitlines()[-1].startswith("confidence ")
+
+
+def test_transcribe_says_which_recogniser_times_words(tmp_path: Path) -> None:
+    path = tmp_path / "said.wav"
+    write_wav(path, 16_000, np.full(16_000, 100, np.int16))
+    result = voicechat("transcribe", path, "--words", VOICECHAT__ASR__ENGINE="pocketsphinx")
+    assert result.returncode == 78
+    assert result.stderr == "asr.engine: found 'pocketsphinx'; allowed where words are timed: whisperx\n"
 
 
 def test_transcribe_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:

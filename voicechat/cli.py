@@ -107,6 +107,9 @@ def say(
 @cli.command()
 def transcribe(
     file: Annotated[Path, typer.Argument(help="A WAV at 8 to 48 kHz.")],
+    words: Annotated[
+        bool, typer.Option("--words", help="A line for each word, with when it is said; by the recogniser whisperx.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Print what is said in a WAV, and how sure the recogniser is."""
@@ -114,9 +117,12 @@ def transcribe(
 
     from voicechat import offline
 
-    transcript = offline.transcribe(settings, file)
-    typer.echo(transcript.text or "(nothing understood)")
-    typer.echo(f"confidence {transcript.confidence:.2f}")
+    transcript = offline.transcribe(settings, file, words=words)
+    for word in transcript.words if words else ():
+        typer.echo(f"{word.start:.2f}\t{word.end:.2f}\t{word.text}")
+    if not words:
+        typer.echo(transcript.text or "(nothing understood)")
+    typer.echo(f"confidence {transcript.confidence:.2f}", err=words)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from rich.console import Console
@@ -12,8 +13,11 @@ from voicechat import app, clip
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, resample
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
-from voicechat.errors import VoicechatError
+from voicechat.errors import ConfigError, VoicechatError
 from voicechat.protocols import Agent, AsrEngine, TtsEngine
+
+WITH_TIMES: Final = "whisperx"
+"""The recogniser that knows when each word was said."""
 
 _screen = Console(stderr=True)
 
@@ -35,12 +39,15 @@ def say(settings: Settings, text: str, voice: str, out: Path) -> str:
     return f"{out}: {len(sound) / engine.rate:.1f} s spoken by {engine.name}"
 
 
-def transcribe(settings: Settings, file: Path) -> Transcript:
-    """What is understood of a WAV at any rate from 8 to 48 kHz."""
+def transcribe(settings: Settings, file: Path, *, words: bool = False) -> Transcript:
+    """What is understood of a WAV at any rate from 8 to 48 kHz; with `words`, by a recogniser that gives their times."""
     sound = clip.load(file)
+    wanted = WITH_TIMES if words and settings.asr.engine == "auto" else settings.asr.engine
+    if words and wanted != WITH_TIMES:
+        raise ConfigError("bad_config", f"asr.engine: found '{wanted}'; allowed where words are timed: {WITH_TIMES}")
     with _screen.status("Loading the recogniser"):
         agent: Agent = app.choose("agent", settings.agent.engine, settings)
-        engine: AsrEngine = app.choose("asr", settings.asr.engine, settings, agent.phrases)
+        engine: AsrEngine = app.choose("asr", wanted, settings, agent.phrases)
     frames = list(_frames(sound))
     with closing(engine), closing(engine.open(settings.asr.language)) as stream:
         told = f"{engine.name} listens"
