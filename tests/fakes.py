@@ -167,6 +167,7 @@ class ScriptedAgent:
     delay: float = 0.0
     name: str = "scripted"
     phrases: Sequence[str] = ()
+    speculates: bool = True
     asked: list[list[tuple[str, str]]] = field(default_factory=list)
     working: int = 0
 

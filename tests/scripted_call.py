@@ -10,7 +10,7 @@ from tests.fakes import FakePeer, InlineLane, LoudnessVad, ScriptedAgent, Script
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
-from voicechat.events import Event
+from voicechat.events import DraftDecided, Event
 from voicechat.pipeline import Pipeline, Recogniser
 from voicechat.pool import Pool
 from voicechat.protocols import EchoGate, Patience, Spotter
@@ -75,7 +75,8 @@ def of(call: Call, *kinds: type[Event]) -> list[Any]:
 
 
 def kinds(call: Call, *leave: type[Event]) -> list[str]:
-    return [type(event).__name__ for event in call.peer.events if not isinstance(event, leave)]
+    """The names of all that the caller's program is told, and drafts are not."""
+    return [type(event).__name__ for event in call.peer.events if not isinstance(event, (DraftDecided, *leave))]
 
 
 def texts(call: Call) -> list[tuple[str, str]]:

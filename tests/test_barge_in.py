@@ -225,7 +225,8 @@ def test_a_short_word_that_is_no_stop_phrase_changes_nothing() -> None:
 
 
 def test_a_cough_while_we_think_holds_the_answer_and_stops_nothing() -> None:
-    call = Call(agent=ScriptedAgent(["good morning to you"], delay=0.05))
+    agent = ScriptedAgent(["good morning to you"], delay=0.05)
+    call = Call(agent=agent, settings=Settings(turn=TurnSettings(preempt=False)))
 
     async def caller(call: Call) -> None:
         call.peer.hears(loud(0.5))
@@ -340,7 +341,7 @@ def test_an_unfinished_agent_is_asked_to_go_on() -> None:
     assert said[-4:] == "and that was all".split()
     assert said[:-4] == WORDS[: len(said) - 4]
     roles = [role for role, _ in agent.asked[1]]
-    assert roles == ["user", "assistant", "user", "system"]
+    assert roles == ["user", "assistant", "system"]
     assert agent.asked[1][1][1].split() == said[:-4], "it is told all that will have been said"
 
 

@@ -24,7 +24,7 @@ from voicechat.commands import (
     TruncateItem,
     UpdateSettings,
 )
-from voicechat.config import AgentSettings, ServerSettings, Settings
+from voicechat.config import AgentSettings, ServerSettings, Settings, TurnSettings
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
 from voicechat.events import (
     Event,
@@ -96,7 +96,8 @@ def test_the_recogniser_hears_the_whole_utterance_with_pre_roll() -> None:
 
 
 def test_a_turn_is_measured_in_parts_that_add_up() -> None:
-    call = Call(agent=ScriptedAgent(["good morning to you"], delay=0.1), lane=InlineLane(0.01))
+    agent = ScriptedAgent(["good morning to you"], delay=0.1)
+    call = Call(agent=agent, lane=InlineLane(0.01), settings=Settings(turn=TurnSettings(preempt=False)))
     converse(call, one_turn)
     [measured] = of(call, TurnMeasured)
     assert measured.endpointed == pytest.approx(0.3, abs=0.03)
@@ -189,7 +190,7 @@ def test_caller_going_on_while_we_think_gets_one_answer_to_both_parts() -> None:
         call.peer.hangs_up()
 
     converse(call, caller)
-    assert call.agent.asked[-1] == [("user", "turn on"), ("assistant", ""), ("user", "the lamp")]
+    assert call.agent.asked[-1] == [("user", "turn on\nthe lamp")]
     assert [event.status for event in of(call, ReplyFinished)] == [ReplyStatus.CANCELLED, ReplyStatus.COMPLETED]
 
 
@@ -205,7 +206,8 @@ def test_a_slow_recogniser_is_waited_for_before_answering() -> None:
         call.peer.hangs_up()
 
     converse(call, caller)
-    assert call.agent.asked == [[("user", "first part"), ("user", "second part")]]
+    assert call.agent.asked == [[("user", "first part\nsecond part")]]
+    assert texts(call)[:2] == [("user", "first part"), ("user", "second part")]
 
 
 def test_typed_text_is_answered() -> None:
@@ -355,7 +357,7 @@ def test_failing_recogniser_is_told_and_the_next_turn_works() -> None:
 
 
 def test_failing_agent_speaks_the_fallback_and_the_next_turn_works() -> None:
-    call = Call(asr=ScriptedAsr("one", "two"), agent=ScriptedAgent(["!", "better"]))
+    call = Call(asr=ScriptedAsr("one", "two"), agent=ScriptedAgent(["!", "!", "better"]))
 
     async def caller(call: Call) -> None:
         for count in (1, 2):

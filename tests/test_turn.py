@@ -1,5 +1,7 @@
 """The floor, by tables: what the two stages hear of 20 ms frames, and what is to be done when."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -294,6 +296,42 @@ def test_the_callers_program_may_take_a_candidate() -> None:
 def test_somebody_may_know_better_how_long_a_silence_must_be() -> None:
     floor = floor_in(State.LISTENING)
     assert hear(floor, QUIET, 1.0, Clues(silence=0.8)) == [(0.8, Act.END)]
+
+
+@pytest.mark.parametrize(
+    ("sounds", "acts"),
+    [
+        pytest.param([(QUIET, 0.6)], [(0.16, Act.EXPECT), (0.5, Act.END)], id="once in a silence that ends the turn"),
+        pytest.param(
+            [(QUIET, 0.3), (SPEECH, 0.3), (QUIET, 0.3)],
+            [(0.16, Act.EXPECT), (0.32, Act.GO_ON), (0.76, Act.EXPECT)],
+            id="once in each silence that does not",
+        ),
+        pytest.param([(QUIET, 0.3), (NOISE, 0.4)], [(0.16, Act.EXPECT), (0.5, Act.END)], id="noise is not going on"),
+        pytest.param([(QUIET, 0.14), (SPEECH, 0.3)], [], id="not in a short one"),
+    ],
+)
+def test_the_end_of_a_turn_is_expected(
+    sounds: list[tuple[tuple[bool, float], float]], acts: list[tuple[float, Act]]
+) -> None:
+    floor = floor_in(State.LISTENING, replace(RULES, silence=0.5, preempt_after=0.16))
+    hear(floor, SPEECH, 0.3)
+    clock, found = 0.0, []
+    for sound, seconds in sounds:
+        found += [(round(clock + at, 3), act) for at, act in hear(floor, sound, seconds)]
+        clock += seconds
+    assert found == acts
+
+
+@pytest.mark.parametrize("silence", [0.1, 0.16])
+def test_the_end_of_a_turn_that_comes_as_soon_is_not_expected(silence: float) -> None:
+    floor = floor_in(State.LISTENING, replace(RULES, preempt_after=0.16))
+    assert hear(floor, QUIET, 0.3, Clues(silence=silence)) == [(silence, Act.END)]
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.THINKING, State.SPEAKING])
+def test_only_the_end_of_the_callers_turn_is_expected(state: State) -> None:
+    assert hear(floor_in(state, replace(RULES, preempt_after=0.16)), QUIET, 1.0) == []
 
 
 def test_time_without_frames_is_silence_but_no_audio() -> None:

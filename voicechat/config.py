@@ -224,7 +224,7 @@ class OpenaiSettings(Section):
     max_tokens: Count = 500
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     speculate: bool = True
-    """The server is asked while the caller may still go on (`turn.preempt`); some of its answers are then thrown away."""
+    """The server is asked while the caller may still go on (`turn.preempt`); some answers are then thrown away."""
 
 
 class ScriptedAgentSettings(Section):

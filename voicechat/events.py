@@ -23,6 +23,16 @@ class ReplyStatus(StrEnum):
     FAILED = "failed"
 
 
+class DraftFate(StrEnum):
+    """What became of an answer that was begun before the caller's turn was over."""
+
+    USED = "used"
+    RESUMED = "resumed"  # the caller went on
+    CHANGED = "changed"  # something else was said, or is asked
+    UNWANTED = "unwanted"  # no answer is wanted after all
+    FAILED = "failed"  # the agent or the synthesizer did
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Base of all events."""
@@ -206,6 +216,13 @@ class ReplyFinished(Event):
     heard: float
     reason: str | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftDecided(Event):
+    """An answer that was begun early is used or thrown away; until now nobody was told of it."""
+
+    fate: DraftFate
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Conversation:
     """The caller's turn begins: whatever is being answered is over."""
     utter: Callable[[], Utterance]
     """A new utterance, perhaps only a candidate, being recognised as it comes."""
+    go_on: Callable[[], None]
+    """They had probably finished, and go on."""
     spoken: Callable[[Utterance, float], None]
     """The caller has finished it, so many seconds after the last speech."""
     ending: Callable[[], bool]
@@ -165,6 +167,11 @@ class Hearing:
                     self._peer.pause()  # at once; the cut itself follows the news of it
                 case Act.BEGIN:
                     self._begin()
+                case Act.EXPECT:
+                    if self._utterance is not None:
+                        self._utterance.expect()
+                case Act.GO_ON:
+                    self._go_on()
                 case Act.END:
                     self._finish()
                 case Act.GIVE_UP:
@@ -223,6 +230,11 @@ class Hearing:
         if utterance.guess is not None:
             session.emit(utterance.guess)
 
+    def _go_on(self) -> None:
+        if self._utterance is not None:
+            self._utterance.go_on()
+        self._conversation.go_on()
+
     def _pre_roll(self, spoken: float) -> list[AudioFrame]:
         """The sound of the last `spoken` seconds, and some from before."""
         turns = self._session.settings.turns
@@ -266,6 +278,7 @@ class Hearing:
 
     def _clear(self) -> None:
         utterance, self._utterance = self._utterance, None
+        self._conversation.go_on()
         if utterance is not None:
             utterance.forget()
             if self._session.floor.state is State.LISTENING:

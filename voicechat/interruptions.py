@@ -1,6 +1,6 @@
 """What was interrupted in one session: what is left to say of it, and what the agent is told of it."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,23 +51,41 @@ class Interruptions:
     def told(self, history: Sequence[Item]) -> list[Item]:
         """The history as the agent reads it."""
         self._items &= {item.id for item in history}
-        if not self._note:
-            return list(history)
-        items = []
-        for item in history:
-            items.append(item)
-            if item.text and item.id in self._items:
-                items.append(Item(f"{item.id}_note", Role.SYSTEM, self._note))
-        return items
+        return joined(self._noted(history, self._items))
+
+    def foretold(self, history: Sequence[Item], item: Item) -> list[Item]:
+        """The history as the agent will read it if the item is what the caller says, and wants an answer."""
+        items = self._items if self.broken_off is None else {*self._items, self.broken_off.item}
+        return joined(self._noted([*history, item], items))
 
     def going_on(self, history: Sequence[Item], rest: str) -> list[Item]:
         """The history for an agent that shall go on after the rest of what it had said."""
         broken = self.broken_off
         items = [
             replace(item, text=f"{item.text} {rest}".strip()) if broken and item.id == broken.item else item
-            for item in self.told(history)
+            for item in history
         ]
-        return [*items, Item("go_on", Role.SYSTEM, GO_ON)]
+        return [*self.told(items), Item("go_on", Role.SYSTEM, GO_ON)]
+
+    def _noted(self, history: Sequence[Item], interrupted: Set[str]) -> list[Item]:
+        items = []
+        for item in history:
+            items.append(item)
+            if self._note and item.text and item.id in interrupted:
+                items.append(Item(f"{item.id}_note", Role.SYSTEM, self._note))
+        return items
+
+
+def joined(history: Sequence[Item]) -> list[Item]:
+    """The history without empty items; what the caller said without hearing an answer is one, each piece a line."""
+    items: list[Item] = []
+    for item in history:
+        if not item.text.strip():
+            continue
+        if items and item.role is items[-1].role is Role.USER:
+            item = replace(item, text=f"{items.pop().text}\n{item.text}")
+        items.append(item)
+    return items
 
 
 def rest_of(broken: BrokenOff, history: Sequence[Item]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from voicechat.events import (
+    DraftDecided,
     Event,
     Failed,
     InputDropped,
@@ -35,6 +36,9 @@ class Metrics:
         self.replies = Counter("voicechat_replies", "Answers, by how they ended.", ["status"], registry=registry)
         self.pauses = Counter("voicechat_pauses", "Answers paused by a voice.", registry=registry)
         self.resumes = Counter("voicechat_resumes", "Answers resumed: it was nothing.", registry=registry)
+        self.drafts = Counter(
+            "voicechat_drafts", "Answers begun before the turn was over, by their fate.", ["fate"], registry=registry
+        )
         self.failures = Counter("voicechat_failures", "Errors told to callers.", ["code"], registry=registry)
         self.dropped = Counter("voicechat_input_dropped_seconds", "Callers' sound lost.", registry=registry)
         self.spoken = Counter("voicechat_speech_seconds", "Speech understood.", registry=registry)
@@ -107,6 +111,8 @@ class Metrics:
                 self.pauses.inc()
             case ReplyResumed():
                 self.resumes.inc()
+            case DraftDecided():
+                self.drafts.labels(event.fate.value).inc()
             case InputDropped():
                 self.dropped.inc(event.seconds)
             case Failed() | TranscriptFailed():

@@ -29,9 +29,11 @@ from voicechat.commands import (
 )
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role, SessionSettings, Transcript
+from voicechat.draft import Draft, Words
 from voicechat.ears import Ears
 from voicechat.errors import AdapterError, BadMessage, EngineFailed, VoicechatError
 from voicechat.events import (
+    DraftFate,
     InputCommitted,
     ItemDeleted,
     ItemRetrieved,
@@ -46,8 +48,9 @@ from voicechat.events import (
 )
 from voicechat.hearing import Conversation, Hearing
 from voicechat.interruptions import BrokenOff, Interruptions, rest_of
+from voicechat.preemption import Preemption
 from voicechat.protocols import Agent, AsrEngine, Heard, Lane, Peer
-from voicechat.reply import Reply, Speaker, Timeline, Words
+from voicechat.reply import Reply, Speaker, Timeline
 from voicechat.session import Session
 from voicechat.utterance import Utterance
 
@@ -96,6 +99,7 @@ class Pipeline:
             Conversation(
                 interrupt=self._interrupted,
                 utter=self._utter,
+                go_on=lambda: self._preemption.discard(DraftFate.RESUMED),
                 spoken=self._spoken,
                 ending=self._ending_answer,
                 give_up=self._give_up,
@@ -103,6 +107,7 @@ class Pipeline:
             ),
         )
         self._interruptions = Interruptions(settings.turn.barge_in.note)
+        self._preemption = Preemption(session.emit)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reply: Reply | None = None
         self._replying: asyncio.Task[None] | None = None
@@ -143,6 +148,7 @@ class Pipeline:
             reason = "shutdown"
             raise
         finally:
+            self._preemption.discard(DraftFate.UNWANTED)
             if self._reply is not None:
                 self._reply.stop("client_cancelled")
             session.floor.terminate()
@@ -189,6 +195,7 @@ class Pipeline:
             item,
             limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
             partial=lambda text: self._hearing.read(utterance, TranscriptPartial(item, *agreement.hear(text))),
+            expected=lambda transcript: self._expected(utterance, transcript.text),
         )
         if len(self._in_work) < MOST_IN_WORK:
             self._in_work.add(utterance)
@@ -196,6 +203,18 @@ class Pipeline:
         else:
             utterance.error = EngineFailed("recogniser_busy", "too much was said that is not understood yet")
         return utterance
+
+    def _expected(self, utterance: Utterance, text: str) -> None:
+        """The caller has probably finished, with these words: an answer to them is drafted, if that does no harm."""
+        session = self._session
+        settings, turns, said = session.settings, session.settings.turns, session.interjections.read(text)
+        wanted = turns is not None and turns.create_reply and settings.speaks and said.words > 0 and not said.mere
+        free = session.floor.state is State.LISTENING and self._reply is None and not self._recognising
+        if not (wanted and free and self._agent.speculates):
+            return
+        history = self._interruptions.foretold(session.history, Item(utterance.item, Role.USER, text, spoken=True))
+        words = self._asked(history, settings)
+        self._preemption.bet(utterance.item, history, settings, lambda: self._draft(words, settings, held=True))
 
     def _spoken(self, utterance: Utterance, quiet: float) -> None:
         """The caller has finished, `quiet` seconds after the last speech."""
@@ -261,6 +280,7 @@ class Pipeline:
         if owed is not None or (unanswered and answers):
             self._answer(owed or CreateReply(), timeline)
         elif not (answers and self._go_on()):
+            self._preemption.discard(DraftFate.UNWANTED)
             self._interruptions.broken_off = None
             session.floor.rest()
         session.tell_state()
@@ -268,6 +288,7 @@ class Pipeline:
     def _interrupted(self) -> None:
         """The caller speaks: whatever is being answered is over."""
         self._touch()
+        self._preemption.discard(DraftFate.RESUMED)
         reply, extra = self._reply, self._extra
         if self._stop("turn_detected") and reply is not None and reply is not extra:
             self._interruptions.broken_off = reply.broken_off()
@@ -338,15 +359,24 @@ class Pipeline:
         history = self._interruptions.told(self._session.history)
         self._unanswered = False
         self._interruptions.broken_off = None
-        self._start(lambda: self._agent.reply(history, settings), settings, timeline)
+        draft = self._preemption.claim(history, settings)
+        self._start(self._asked(history, settings), settings, timeline, draft)
 
     def _say(self, text: str) -> None:
         """Words of our own, in an answer of their own."""
         self._start(self._fixed(text), self._session.settings)
         self._extra = self._reply
 
-    def _start(self, words: Words, settings: SessionSettings, timeline: Timeline | None = None) -> None:
+    def _start(
+        self,
+        words: Words,
+        settings: SessionSettings,
+        timeline: Timeline | None = None,
+        draft: Draft | None = None,
+    ) -> None:
+        """Begins an answer; `draft` is what has been made of the words already."""
         session = self._session
+        self._preemption.discard(DraftFate.UNWANTED)
         session.turn += 1
         session.floor.think()
         if session.floor.state is State.BARGED_IN:
@@ -354,15 +384,25 @@ class Pipeline:
         self._reply = Reply(
             session,
             self._peer,
-            words,
-            self._speaker,
+            draft or self._draft(words, settings),
             settings=settings,
-            fallback=self._settings.agent.fallback,
             timeline=timeline,
         )
         self._reply.begin()
         self._replying = self._spawn(self._run_reply(self._reply))
         session.tell_state()
+
+    def _draft(self, words: Words, settings: SessionSettings, *, held: bool = False) -> Draft:
+        draft = Draft(
+            words,
+            self._speaker.synthesis(settings),
+            rate=self._speaker.engine.rate,
+            fallback=self._settings.agent.fallback,
+            held=held,
+        )
+        if settings.speaks:
+            draft.begin(self._spawn)
+        return draft
 
     async def _run_reply(self, reply: Reply) -> None:
         await reply.run()
@@ -390,6 +430,9 @@ class Pipeline:
             self._heard.popitem(last=False)
         self._hearing.asked(reply.heard.text.endswith("?"))
 
+    def _asked(self, history: Sequence[Item], settings: SessionSettings) -> Words:
+        return lambda: self._agent.reply(history, settings)
+
     @staticmethod
     def _fixed(text: str) -> Words:
         async def words() -> AsyncGenerator[str]:
@@ -405,6 +448,7 @@ class Pipeline:
         try:
             match command:
                 case UpdateSettings():
+                    self._preemption.discard(DraftFate.CHANGED)
                     self._session.update(dict(command.changes))
                     turns = self._session.settings.turns
                     self._hearing.hurry(turns.eagerness if turns and turns.kind == "semantic_vad" else "auto")

@@ -313,6 +313,11 @@ class Agent(Protocol):
         """Sentences it expects to hear; a recogniser may prefer them. Empty: anything."""
         ...
 
+    @property
+    def speculates(self) -> bool:
+        """Whether it may be asked for an answer that is then thrown away: asking it changes nothing in the world."""
+        ...
+
     def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
         """The answer's text as it comes. Raises AgentError."""
         ...

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
-from voicechat.errors import AdapterError, AgentError, VoicechatError
+from voicechat.draft import Draft
+from voicechat.errors import AdapterError, VoicechatError
 from voicechat.events import (
     ReplyAudible,
     ReplyFinished,
@@ -26,11 +27,6 @@ from voicechat.sentences import Clauses
 from voicechat.session import Session
 from voicechat.synthesis import Synthesis
 
-Words = Callable[[], AsyncGenerator[str]]
-
-TOKENS_AHEAD = 4096
-"""An agent is heard out as fast as it speaks: what it had in mind is then known when the caller breaks in."""
-
 
 @dataclass(slots=True)
 class Timeline:
@@ -39,12 +35,13 @@ class Timeline:
     spoke_until: float = 0.0
     endpointed: float = 0.0
     understood: float = 0.0
-    first_word: float = 0.0
 
-    def measured(self, turn: int, first_sound: float) -> TurnMeasured:
+    def measured(self, turn: int, first_word: float, first_sound: float) -> TurnMeasured:
+        """A first word that was there before its time counts from when it could be used."""
         start = self.spoke_until
+        first_word = max(first_word, self.understood)
         return TurnMeasured(
-            turn, self.endpointed - start, self.understood - start, self.first_word - start, first_sound - start
+            turn, self.endpointed - start, self.understood - start, first_word - start, first_sound - start
         )
 
 
@@ -68,6 +65,18 @@ class Speaker:
         """The wanted voice, or the engine's first where it has no such voice."""
         return wanted if any(voice.name == wanted for voice in self.engine.voices) else ""
 
+    def synthesis(self, settings: SessionSettings) -> Synthesis:
+        """For one answer."""
+        voice = self.voice(settings.voice)
+        return Synthesis(
+            self.pool,
+            voice=voice,
+            speed=settings.speed,
+            in_flight=self.in_flight,
+            pace=self.paces[voice],
+            left=self.left,
+        )
+
 
 class Reply:
     """The `turn`-th turn of the session, from its first word to its end, however it ends.
@@ -79,11 +88,9 @@ class Reply:
         self,
         session: Session,
         peer: Peer,
-        words: Words,
-        speaker: Speaker,
+        draft: Draft,
         *,
         settings: SessionSettings,
-        fallback: str,
         timeline: Timeline | None,
     ) -> None:
         self.id = session.new_id("resp")
@@ -92,14 +99,10 @@ class Reply:
         self.heard = Heard()
         self.over = False
         self._session, self._peer = session, peer
-        self._words, self._speaker, self._settings = words, speaker, settings
-        self._fallback = fallback
+        self._draft, self._settings = draft, settings
         self._timeline = timeline
         self._text = ""
-        self._tokens_made: list[str] = []
-        self._whole = False  # the agent has said all
         self._all_queued = False
-        self._error: VoicechatError | None = None
 
     def begin(self) -> None:
         """Enters the history and tells of it; `run` comes after."""
@@ -114,16 +117,18 @@ class Reply:
             self.heard = await self._speak()
         else:
             await self._write()
-        if self._error is None:
+        error = self._draft.error
+        if error is None:
             self._finish(ReplyStatus.COMPLETED)
         else:
-            self._session.fail(self._error)
-            self._finish(ReplyStatus.FAILED, self._error.code, self._error.message)
+            self._session.fail(error)
+            self._finish(ReplyStatus.FAILED, error.code, error.message)
 
     def stop(self, reason: str, error: VoicechatError | None = None) -> None:
         """The answer is over at once: what was heard of it stays. Whoever calls it cancels `run` as well."""
         if self.over:
             return
+        self._draft.drop()
         self.heard = self._peer.cut(self.turn + 1)
         if error is None:
             self._finish(ReplyStatus.CANCELLED, reason)
@@ -135,8 +140,8 @@ class Reply:
         if not self._settings.speaks:
             return None
         clauses = Clauses()
-        made = [*clauses.push("".join(self._tokens_made)), *clauses.finish()]
-        return BrokenOff(self.item.id, " ".join(made), self._whole, self._settings)
+        made = [*clauses.push("".join(self._draft.made)), *clauses.finish()]
+        return BrokenOff(self.item.id, " ".join(made), self._draft.whole, self._settings)
 
     def ending(self, seconds: float) -> bool:
         """Whether no more than so much of it is left to be heard."""
@@ -157,55 +162,28 @@ class Reply:
 
     async def _write(self) -> None:
         thoughts = Thoughts()
-        async with aclosing(self._tokens()) as tokens:
+        async with aclosing(self._draft.words()) as tokens:
             async for token in tokens:
                 self._say(thoughts.push(token))
         self._say(thoughts.finish())
 
     async def _speak(self) -> Heard:
-        speaker, settings = self._speaker, self._settings
-        voice = speaker.voice(settings.voice)
-        synthesis = Synthesis(
-            speaker.pool,
-            voice=voice,
-            speed=settings.speed,
-            in_flight=speaker.in_flight,
-            pace=speaker.paces[voice],
-            left=speaker.left,
-        )
-        tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(self._read(tokens))
-            making = group.create_task(self._make(synthesis, tokens))
             watching = group.create_task(self._watch())
             try:
-                async for sound in synthesis.sounds():
+                async for sound in self._draft.sounds():
                     if sound.clause:
                         self._say(f"{sound.clause} ")
-                    frame = AudioFrame(sound.samples, speaker.engine.rate)
+                    frame = AudioFrame(sound.samples, self._draft.rate)
                     await self._peer.play(SpeechChunk(frame, self.turn, sound.words))
                 self._all_queued = True
                 heard = await self._peer.drain(self.turn)
-            except AdapterError as error:
-                self._error = error
+            except AdapterError:  # it is the draft's error
                 heard = self._peer.cut(self.turn + 1)
             finally:
-                reading.cancel()
-                making.cancel()
                 watching.cancel()
+                self._draft.drop()
         return heard
-
-    async def _read(self, tokens: asyncio.Queue[str | None]) -> None:
-        async with aclosing(self._tokens()) as words:
-            async for token in words:
-                self._tokens_made.append(token)
-                await tokens.put(token)
-        self._whole = self._error is None
-        await tokens.put(None)
-
-    async def _make(self, synthesis: Synthesis, tokens: asyncio.Queue[str | None]) -> None:
-        async with aclosing(self._clauses(tokens)) as clauses:
-            await synthesis.run(clauses)
 
     async def _watch(self) -> None:
         first_sound = await self._peer.audible(self.turn)
@@ -214,31 +192,8 @@ class Reply:
         self._session.floor.speak()
         self._session.emit(ReplyAudible(self.id))
         if self._timeline is not None:
-            self._session.emit(self._timeline.measured(self.turn, first_sound))
+            self._session.emit(self._timeline.measured(self.turn, self._draft.first_word, first_sound))
         self._session.tell_state()
-
-    async def _clauses(self, tokens: asyncio.Queue[str | None]) -> AsyncGenerator[str]:
-        clauses = Clauses()
-        while (token := await tokens.get()) is not None:
-            for clause in clauses.push(token):
-                yield clause
-        for clause in clauses.finish():
-            yield clause
-
-    async def _tokens(self) -> AsyncGenerator[str]:
-        """The agent's words, or the fallback sentence where they fail."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with aclosing(self._words()) as tokens:
-                async for token in tokens:
-                    if self._timeline is not None and not self._timeline.first_word:
-                        self._timeline.first_word = loop.time()
-                    yield token
-        except AgentError as error:
-            self._error = error
-            if self._timeline is not None and not self._timeline.first_word:
-                self._timeline.first_word = loop.time()
-            yield self._fallback
 
     def _say(self, text: str) -> None:
         self._text += text

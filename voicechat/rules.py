@@ -26,6 +26,8 @@ class Rules:
     start: float = 0.1
     release: float = 0.3
     longest_back_channel: float = 0.8
+    preempt_after: float | None = None
+    """Quiet after which the end of a turn is likely, where more is waited for; None: nobody wants to know."""
     max_utterance: float = 30.0
     give_up: float = 60.0
     threshold: float = 0.5

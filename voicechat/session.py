@@ -133,6 +133,7 @@ class Session:
             start=knobs.start,
             release=barge_in.release,
             longest_back_channel=barge_in.longest_back_channel,
+            preempt_after=knobs.preempt_after if knobs.preempt else None,
             max_utterance=knobs.max_utterance,
             give_up=knobs.give_up,
             threshold=given.threshold,

@@ -30,6 +30,8 @@ class Act(StrEnum):
     """What the floor asks of the session."""
 
     BEGIN = "begin"  # the caller's turn begins: open an utterance, with pre-roll, or take the candidate's
+    EXPECT = "expect"  # the caller may have finished: understand, and prepare an answer for nobody's ears
+    GO_ON = "go_on"  # they had not: whatever was prepared is of no use
     END = "end"  # the caller has finished: understand and answer
     DUCK = "duck"  # the caller may be speaking: a candidate opens, the answer goes on softly
     PAUSE = "pause"  # the caller may be speaking: a candidate opens, the answer is held, reversibly
@@ -80,6 +82,7 @@ class Floor:
         self._held = State.IDLE  # what a candidate has interrupted, and goes on if it is nothing
         self._candidate = Candidate(0.0)
         self._ducked = False
+        self._expecting = False  # the end of the caller's turn
         self._speaking = False
         self._first = FirstStage()
         self._speech = Run()
@@ -164,11 +167,20 @@ class Floor:
     def _when_listening(self, clues: Clues) -> tuple[Act, ...]:
         silence = self.rules.silence if clues.silence is None else clues.silence
         if not reached(self.quiet, silence) and not reached(self._since, self.rules.max_utterance):
-            return ()
+            return self._when_likely()
         self.move(State.THINKING)
         self._first.begin()
         self._speech = Run()  # speech that goes on counts anew
         return (Act.END,)
+
+    def _when_likely(self) -> tuple[Act, ...]:
+        """Once in each stretch of quiet that is not over yet, and once when it was not the end."""
+        after = self.rules.preempt_after
+        likely = after is not None and not self._speaking and reached(self.quiet, after)
+        if likely is self._expecting:
+            return ()
+        self._expecting = likely
+        return (Act.EXPECT if likely else Act.GO_ON,)
 
     def _when_answering(self, clues: Clues) -> tuple[Act, ...]:
         """The first stage."""
@@ -243,3 +255,4 @@ class Floor:
             raise IllegalMove("illegal_move", f"the floor cannot go from {self.state} to {state}")
         self.state = state
         self._since = 0.0
+        self._expecting = False

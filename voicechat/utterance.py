@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Transcript
-from voicechat.errors import AdapterError
+from voicechat.errors import AdapterError, EngineFailed
 from voicechat.events import TranscriptPartial
 from voicechat.protocols import AsrEngine, AsrStream, Lane
 
@@ -21,10 +22,18 @@ BATCH_SECONDS = 0.1
 class Utterance:
     """Collects one utterance's frames and has them recognised on a lane as they come.
 
-    `hear` and `end` are for the loop and never wait. `limit` seconds of sound are taken, more is ignored.
+    `hear`, `expect` and `end` are for the loop and never wait. `limit` seconds of sound are taken, more is ignored.
+    `partial` is told what is understood so far, `expected` the whole of it after `expect`, unless it went on.
     """
 
-    def __init__(self, item: str, *, limit: float, partial: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        item: str,
+        *,
+        limit: float,
+        partial: Callable[[str], None],
+        expected: Callable[[Transcript], None] = lambda transcript: None,
+    ) -> None:
         self.item = item
         self.seconds = 0.0
         self.begun = False
@@ -39,10 +48,12 @@ class Utterance:
         self.work = 0.0
         """Seconds spent in the recogniser, waiting for its lane included."""
         self._limit = limit
-        self._partial = partial
+        self._partial, self._expected = partial, expected
         self._frames: list[AudioFrame] = []
         self._fresh = 0.0  # seconds of sound in `_frames`
         self._ended = False
+        self._expecting = False
+        self._stretches = 0  # of speech
         self._changed = asyncio.Event()
 
     def hear(self, frame: AudioFrame) -> None:
@@ -53,6 +64,16 @@ class Utterance:
         self.seconds += frame.seconds
         if self._fresh >= BATCH_SECONDS:
             self._changed.set()
+
+    def expect(self) -> None:
+        """All of it has been heard, probably: whatever is not known yet shall be understood now."""
+        self._expecting = True
+        self._changed.set()
+
+    def go_on(self) -> None:
+        """More is coming after all."""
+        self._expecting = False
+        self._stretches += 1
 
     def end(self) -> None:
         """All of it has been heard."""
@@ -79,13 +100,24 @@ class Utterance:
                     await self._timed(self._accept(lane, stream, self._take()))
                 if ended:
                     return await self._timed(lane.run(lambda: _finish(stream), urgent=True))
+                if self._expecting:
+                    await self._peek(lane, stream)
         finally:
             lane.post(lambda: _close(opened))
 
     async def _accept(self, lane: Lane, stream: AsrStream, frame: AudioFrame) -> None:
-        text = await lane.run(lambda: stream.accept(frame), urgent=self._ended)
+        text = await lane.run(lambda: stream.accept(frame), urgent=self._ended or self._expecting)
         if text is not None and not self.forgotten:
             self._partial(text)
+
+    async def _peek(self, lane: Lane, stream: AsrStream) -> None:
+        """Urgent, as the end may be waiting for it; where it fails, the end still gets its chance."""
+        self._expecting = False
+        stretch = self._stretches
+        with suppress(EngineFailed):
+            transcript = await self._timed(lane.run(stream.peek, urgent=True))
+            if transcript is not None and stretch == self._stretches and not self._ended:
+                self._expected(transcript)
 
     async def _timed(self, work: Awaitable[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -96,7 +128,7 @@ class Utterance:
             self.work += loop.time() - begin
 
     async def _wait(self) -> None:
-        while not self._ended and self._fresh < BATCH_SECONDS:
+        while not (self._ended or self._expecting) and self._fresh < BATCH_SECONDS:
             self._changed.clear()
             await self._changed.wait()
 

@@ -90,6 +90,10 @@ def test_what_it_expects_to_hear_is_words(agent: Agent) -> None:
     assert all(isinstance(phrase, str) and phrase.strip() for phrase in agent.phrases)
 
 
+def test_it_says_whether_it_may_be_asked_in_vain(agent: Agent) -> None:
+    assert isinstance(agent.speculates, bool)
+
+
 async def test_it_can_be_closed_twice(agent: Agent) -> None:
     await agent.close()
     await agent.close()

@@ -11,10 +11,10 @@ async def test_what_was_said_last_is_said_back() -> None:
     history = (
         Item("1", Role.USER, "First."),
         Item("2", Role.ASSISTANT, "You said: First."),
-        Item("3", Role.USER, " Second. "),
+        Item("3", Role.USER, " Second, \nin lines. "),
         Item("4", Role.SYSTEM, "Third."),
     )
-    assert await answer(*history) == "You said: Second."
+    assert await answer(*history) == "You said: Second, in lines."
 
 
 async def test_silence_is_answered_too() -> None:

@@ -85,6 +85,11 @@ async def test_pieces_from_before_the_last_answer_do_not_count() -> None:
     assert await said(user("how much does it"), assistant("Sorry?"), user("cost to get in")) == "I do not know."
 
 
+async def test_a_question_in_lines_is_one_or_its_last_line_is() -> None:
+    assert await said(user("how much does it\ncost to get in")) == "Twelve dollars."
+    assert await said(user("how much does it cost to get in\nwhere are the toilets")) == "Down the stairs."
+
+
 @pytest.mark.parametrize(
     ("now", "answer"),
     [

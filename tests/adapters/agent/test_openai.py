@@ -65,6 +65,12 @@ async def test_request_carries_model_limits_and_instructions() -> None:
     assert server.headers[0]["Authorization"] == "Bearer sesame"
 
 
+@pytest.mark.parametrize("speculate", [True, False])
+async def test_it_is_asked_early_as_configured(speculate: bool) -> None:
+    async with talking(speculate=speculate) as (_, agent):
+        assert agent.speculates is speculate
+
+
 async def test_callers_instructions_replace_the_servers() -> None:
     async with talking() as (server, agent):
         await said(agent, instructions="Speak like a pirate.")

@@ -15,10 +15,12 @@ def load(settings: Settings) -> "EchoAgent":
 
 class EchoAgent:
     name = "echo"
+    speculates = True
     phrases: Sequence[str] = ()
 
     async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
-        last = next((item.text.strip() for item in reversed(history) if item.role is Role.USER), "")
+        texts = (" ".join(item.text.split()) for item in reversed(history) if item.role is Role.USER)
+        last = next(texts, "")
         yield f"You said: {last}" if last else SILENT
 
     async def close(self) -> None:

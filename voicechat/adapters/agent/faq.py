@@ -21,7 +21,7 @@ WELCOME: Final = "welcome.yaml"
 DEFAULT_UNKNOWN: Final = ("I am sorry, I do not know that.",)
 
 CONTINUED: Final = 4
-"""Items of an interrupted question that are joined at most."""
+"""Pieces of an interrupted question that are joined at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ class FaqAgent:
     """
 
     name = "faq"
+    speculates = True
 
     def __init__(self, faq: Faq, cutoff: float, now: Callable[[], datetime] = datetime.now) -> None:
         self.phrases: Sequence[str] = [wording for question in faq.questions for wording in question.ask]
@@ -153,7 +154,7 @@ class FaqAgent:
         yield min(spoken, key=lambda text: counts[text])
 
     def _find(self, history: Sequence[Item]) -> Question | None:
-        """An interrupted question may go on in the next item: all since the last answer is tried, and the last."""
+        """An interrupted question may go on in the next line: all since the last answer is tried, and the last."""
         asked = _since_last_answer(history)
         likeness, number = max(self._likeness.best(text) for text in (" ".join(asked), *asked[-1:]))
         return self.faq.questions[number] if likeness >= self._cutoff and number >= 0 else None
@@ -163,11 +164,11 @@ class FaqAgent:
 
 
 def _since_last_answer(history: Sequence[Item]) -> list[str]:
-    """The caller's latest texts without an answer in between, oldest first."""
+    """The caller's latest lines without an answer in between, oldest first."""
     texts: list[str] = []
     for item in reversed(history):
         if item.role is Role.ASSISTANT and item.text:
             break
-        if item.role is Role.USER and item.text:
-            texts.append(item.text)
+        if item.role is Role.USER:
+            texts += reversed(item.text.splitlines())
     return texts[:CONTINUED][::-1]

@@ -88,6 +88,7 @@ class ChatAgent:
 
         self._openai = openai
         self._settings = settings
+        self.speculates = settings.speculate
         self._instructions = instructions
         self._client = openai.AsyncOpenAI(
             base_url=settings.base_url,

@@ -17,6 +17,7 @@ WORDS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 class ScriptedAgent:
     name = "scripted"
+    speculates = True
     phrases: Sequence[str] = ()
 
     def __init__(self, script: ScriptedAgentSettings) -> None:

@@ -1,0 +1,113 @@
+"""An answer being made: the agent's words and their sound, as far as the buffers go. Nobody is told of it here."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, Final
+
+from voicechat.errors import AdapterError, AgentError, VoicechatError
+from voicechat.sentences import Clauses
+from voicechat.synthesis import Sound, Synthesis
+
+Words = Callable[[], AsyncGenerator[str]]
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+TOKENS_AHEAD: Final = 4096
+"""An agent is heard out as fast as it speaks: what it had in mind is then known when the caller breaks in."""
+
+
+class Draft:
+    """What a `Reply` says. It may be begun before it is known whether anybody shall hear it: then it is `held`.
+
+    Of a held draft one clause is made into sound, and what fails leaves its `error` and no words of excuse.
+    """
+
+    def __init__(self, words: Words, synthesis: Synthesis, *, rate: int, fallback: str, held: bool = False) -> None:
+        self.rate = rate
+        """Of its sound, in Hz."""
+        self.made: list[str] = []
+        """The words so far, as the agent cut them."""
+        self.whole = False
+        """The agent has said all."""
+        self.first_word = 0.0
+        """When the agent began, on the loop's clock; 0.0: not yet."""
+        self.error: VoicechatError | None = None
+        self._words, self._synthesis, self._fallback = words, synthesis, fallback
+        self._tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
+        self._sounds: asyncio.Queue[Sound | AdapterError | None] = asyncio.Queue(1)
+        self._released = asyncio.Event()
+        if not held:
+            self._released.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, spawn: Spawn) -> None:
+        """Makes sound, in a task of its own."""
+        self._task = spawn(self._run())
+
+    def release(self) -> None:
+        """It is to be heard."""
+        self._released.set()
+
+    def drop(self) -> None:
+        """Stops the agent and the synthesizer at their next step; safe to call at any time."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def sounds(self) -> AsyncIterator[Sound]:
+        """The pieces of its sound, in order; it must have begun. Raises AdapterError."""
+        while (entry := await self._sounds.get()) is not None:
+            if isinstance(entry, AdapterError):
+                raise entry
+            yield entry
+
+    async def words(self) -> AsyncGenerator[str]:
+        """The agent's words, or the fallback sentence where they fail; for who wants no sound."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with aclosing(self._words()) as tokens:
+                async for token in tokens:
+                    self.first_word = self.first_word or loop.time()
+                    self.made.append(token)
+                    yield token
+        except AgentError as error:
+            self.error = error
+            if self._released.is_set():
+                self.first_word = self.first_word or loop.time()
+                self.made.append(self._fallback)
+                yield self._fallback
+
+    async def _run(self) -> None:
+        end: AdapterError | None = None
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read())
+            making = group.create_task(self._make())
+            try:
+                async for sound in self._synthesis.sounds():
+                    await self._sounds.put(sound)
+            except AdapterError as error:
+                self.error = end = error
+            finally:
+                reading.cancel()
+                making.cancel()
+        await self._sounds.put(end)
+
+    async def _read(self) -> None:
+        async with aclosing(self.words()) as tokens:
+            async for token in tokens:
+                await self._tokens.put(token)
+        self.whole = self.error is None
+        await self._tokens.put(None)
+
+    async def _make(self) -> None:
+        async with aclosing(self._clauses()) as clauses:
+            await self._synthesis.run(clauses)
+
+    async def _clauses(self) -> AsyncGenerator[str]:
+        clauses = Clauses()
+        while (token := await self._tokens.get()) is not None:
+            for clause in clauses.push(token):
+                yield clause
+                await self._released.wait()
+        for clause in clauses.finish():
+            yield clause
+            await self._released.wait()
