@@ -77,6 +77,13 @@ class Metrics:
             buckets=WAIT_BUCKETS,
             registry=registry,
         )
+        self.clause_first = Histogram(
+            "voicechat_synthesis_first_sound_seconds",
+            "Time of work until a clause's first sound.",
+            ["engine"],
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
         self.clauses_now = Gauge("voicechat_synthesis_clauses_now", "Clauses in work.", ["engine"], registry=registry)
         self.clauses = Counter(
             "voicechat_synthesis_clauses", "Clauses, by how they ended.", ["engine", "outcome"], registry=registry
@@ -137,6 +144,8 @@ class Metrics:
                 self.clause_gap.observe(spoken.gap)
             case ClauseEnded():
                 self.clauses_now.labels(spoken.engine).dec()
+                if spoken.first:
+                    self.clause_first.labels(spoken.engine).observe(spoken.first)
                 self.clauses.labels(spoken.engine, spoken.outcome).inc()
                 self.clause_work.labels(spoken.engine, spoken.outcome).inc(spoken.work)
                 self.clause_sound.labels(spoken.engine, spoken.outcome).inc(spoken.sound)

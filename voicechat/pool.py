@@ -18,6 +18,9 @@ from voicechat.turnstile import Need, Turnstile, Worker
 STEP_SECONDS: Final = 0.1
 """Of sound, after the first piece: less costs more of the loop's time than of the engine's."""
 
+FADING: Final = 0.9
+"""What an older clause counts beside a newer one."""
+
 MOST_WORKERS: Final = 4
 """Where nothing is said; more threads are of use to many callers, and take the processor from the recogniser."""
 
@@ -33,10 +36,11 @@ class ClauseBegun:
 
 @dataclass(frozen=True, slots=True)
 class ClauseEnded:
-    """A clause that had begun is in nobody's work any more; `work` and `sound` in seconds."""
+    """A clause that had begun is over: its work, the part of it until the first sound, and its sound, in seconds."""
 
     engine: str
     work: float
+    first: float
     sound: float
     outcome: Literal["done", "failed", "cancelled"]
 
@@ -53,46 +57,6 @@ Spoken: TypeAlias = ClauseBegun | ClauseEnded | ClauseJoined
 """What observers of a pool are told."""
 
 
-class Swiftness:
-    """How fast an engine is, as it has shown. Times in seconds."""
-
-    _FADING: Final = 0.9
-    """What older clauses count beside a newer one."""
-
-    def __init__(self) -> None:
-        self._work = self._sound = 0.0
-        self._first: float | None = None
-        self._stray = 0.0
-
-    @property
-    def factor(self) -> float:
-        """Time of work over time of sound; 0: nothing was made yet."""
-        return self._work / self._sound if self._sound else 0.0
-
-    @property
-    def first(self) -> float:
-        """To the first sound of nearly any clause: the mean and twice the mean deviation from it."""
-        return (self._first or 0.0) + 2 * self._stray
-
-    def lead(self, seconds: float) -> float:
-        """So long before its sound is needed a clause of so many seconds must be begun."""
-        return self.first + max(0.0, self.factor - 1) * seconds
-
-    def begun(self, seconds: float) -> None:
-        """The first sound of a clause took so long."""
-        if self._first is None:
-            self._first = seconds
-            return
-        share = 1 - self._FADING
-        self._stray += share * (abs(seconds - self._first) - self._stray)
-        self._first += share * (seconds - self._first)
-
-    def done(self, work: float, sound: float) -> None:
-        """A whole clause."""
-        self._work = self._work * self._FADING + work
-        self._sound = self._sound * self._FADING + sound
-
-
 class Pool:
     """The workers that one model has, as long as it is loaded. On the loop."""
 
@@ -105,11 +69,16 @@ class Pool:
         """All workers have the same voices and rate. Pools on the same lanes or devices share a turnstile."""
         self.workers = tuple(workers)
         self.engine = workers[0].engine
-        self.swiftness = Swiftness()
         self.in_work = 0
         """Clauses that have been begun and not ended."""
         self._turnstile = turnstile or Turnstile()
         self._observers = tuple(observers)
+        self._work = self._sound = 0.0
+
+    @property
+    def factor(self) -> float:
+        """Time of work over time of sound, of the last clauses above all; 0: not measured yet."""
+        return self._work / self._sound if self._sound else 0.0
 
     @property
     def waiting(self) -> int:
@@ -139,12 +108,13 @@ class Pool:
                     outcome = "failed"
                     raise failure
             outcome = "done"
-            self.swiftness.done(work.seconds, work.sound)
+            self._work = self._work * FADING + work.seconds
+            self._sound = self._sound * FADING + work.sound
         finally:
             if work.worker is not None:
                 work.worker.lane.post(work.close)
                 self.in_work -= 1
-                self.tell(ClauseEnded(self.engine.name, work.seconds, work.sound, outcome))
+                self.tell(ClauseEnded(self.engine.name, work.seconds, work.first, work.sound, outcome))
 
     async def _step(self, work: "_Work", need: Need) -> AdapterError | None:
         """Makes some more; returns what the engine failed with, since what it made before that still counts."""
@@ -152,8 +122,7 @@ class Pool:
         asked = clock()
         worker = await self._turnstile.enter((work.worker,) if work.worker else self.workers, need)
         began = clock()
-        first = work.worker is None
-        if first:
+        if work.worker is None:
             work.worker = worker
             self.in_work += 1
             self.tell(ClauseBegun(self.engine.name, began - asked, not need.later))
@@ -169,8 +138,7 @@ class Pool:
             else:
                 self._turnstile.clear(worker)
             work.seconds += clock() - began
-        if first:
-            self.swiftness.begun(work.seconds)
+        work.first = work.first or work.seconds
         return None
 
 
@@ -181,6 +149,7 @@ class _Work:
         self.worker: Worker | None = None
         self.ended = False
         self.seconds = 0.0
+        self.first = 0.0
         self.sound = 0.0
         self._clause, self._voice, self._speed = clause, voice, speed
         self._iterator: Iterator[Speech] | None = None

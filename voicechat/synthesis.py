@@ -1,6 +1,7 @@
 """Clauses in, sound out, in order. Several clauses are in work at a time, those first whose sound is needed soonest."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
@@ -17,8 +18,9 @@ from voicechat.protocols import Speech
 from voicechat.turnstile import Need
 from voicechat.wordtimes import WordTimes
 
-PIECES: Final = 16
-"""Pieces of one clause that may wait to be spoken."""
+AHEAD_SECONDS: Final = 3.0
+"""Sound of one clause that may wait to be spoken. While it does, its worker is the next clause's: the first sound of
+that should not take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,18 @@ class Sound:
 class _Track:
     """A clause in work: what was made of it waits here, and tells already where its words will be."""
 
-    def __init__(self, clause: str, rate: int, words: WordTimes) -> None:
-        self.clause, self.words = clause, words
-        self.entries: asyncio.Queue[Speech | AdapterError | None] = asyncio.Queue(PIECES)
+    def __init__(self, clause: str, place: int, rate: int, words: WordTimes) -> None:
+        self.clause, self.place, self.words = clause, place, words
+        self.entries: asyncio.Queue[Speech | AdapterError | None] = asyncio.Queue()  # bounded by `put`
         self.made = 0.0
         """Seconds of sound that there are."""
         self.waiting = 0.0
         """Seconds of it that nobody has taken yet."""
         self.whole = False
+        self.by = math.inf
+        """When its sound must be there, as it was known when it was asked for."""
         self._rate = rate
+        self._taken = asyncio.Event()
 
     @property
     def ahead(self) -> float:
@@ -49,21 +54,26 @@ class _Track:
         return self.waiting + (0.0 if self.whole else max(0.0, self.words.expected - self.made))
 
     async def put(self, speech: Speech) -> None:
+        """Waits until there is room for more."""
         if speech.text is None:
             self.words.hear(speech.samples)
         self.made += len(speech.samples) / self._rate
         self.waiting += len(speech.samples) / self._rate
-        await self.entries.put(speech)
+        self.entries.put_nowait(speech)
+        while self.waiting >= AHEAD_SECONDS:
+            self._taken.clear()
+            await self._taken.wait()
 
-    async def end(self, error: AdapterError | None = None) -> None:
+    def end(self, error: AdapterError | None = None) -> None:
         self.whole = True
         if error is None:
             self.words.finish()
-        await self.entries.put(error)
+        self.entries.put_nowait(error)
 
     def pieces(self, speech: Speech) -> Iterable[tuple[Samples, str]]:
         """What is to be spoken next, with the words that begin with each piece."""
         self.waiting -= len(speech.samples) / self._rate
+        self._taken.set()
         if speech.text is not None:
             return [(speech.samples, speech.text)]
         return self.words.split(speech.samples)
@@ -90,10 +100,12 @@ class Synthesis:
     async def run(self, clauses: AsyncIterator[str]) -> None:
         """Synthesizes all clauses; what fails is raised where its sound would have come, in `sounds`."""
         rate = self._pool.engine.rate
+        place = 0
         async with asyncio.TaskGroup() as group:
             async for clause in clauses:
                 await self._places.acquire()
-                track = _Track(clause, rate, WordTimes(clause, rate, self._pace, self._speed))
+                place += 1
+                track = _Track(clause, place, rate, WordTimes(clause, rate, self._pace, self._speed))
                 self._unread.append(track)
                 await self._tracks.put(track)
                 group.create_task(self._fill(track))
@@ -134,20 +146,17 @@ class Synthesis:
             async with aclosing(speaking) as pieces:
                 async for piece in pieces:
                     await track.put(piece)
-            await track.end()
+            track.end()
         except AdapterError as error:
-            await track.end(error)
+            track.end(error)
         finally:
             self._places.release()
 
     def _need(self, track: _Track) -> Need:
         """How soon a worker is needed for the next sound of a clause."""
-        before = 0.0
-        for other in self._unread:
-            if other is track:
-                break
-            before += other.ahead
-        later = self._begun or track.made > 0 or track is not self._unread[0]
-        lead = 0.0 if track.made else self._pool.swiftness.lead(track.words.expected)
+        before = sum(other.ahead for other in self._unread if other.place < track.place)
         by = asyncio.get_running_loop().time() + self._left() + before + track.waiting
-        return Need(later, by - lead)
+        # how long a clause lasts is a guess; but what comes before another is never less needed
+        track.by = min([by, *(other.by for other in self._unread if other.place > track.place)])
+        later = self._begun or track.made > 0 or track is not self._unread[0]
+        return Need(later, track.by, track.place)

@@ -25,7 +25,9 @@ class Need:
 
     later: bool
     by: float
-    """When the work must begin, on the loop's clock, so that no gap is heard."""
+    """When the sound must be there, on the loop's clock, so that no gap is heard."""
+    place: int = 0
+    """Of the clause in its reply, for what is needed at the same time."""
 
 
 @dataclass(order=True, slots=True)
