@@ -1,6 +1,7 @@
 """A random wav2vec2 model that knows letters, for WhisperX's aligner; needs torch and transformers."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 
@@ -15,6 +16,7 @@ def build(directory: Path) -> Path:
         Wav2Vec2Processor,
     )
 
+    import_module("tqdm").tqdm.monitor_interval = 0  # no thread stays
     directory.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'"]

@@ -1,11 +1,12 @@
 """Exact times of words by WhisperX's aligner: a wav2vec2 model listens for each letter of a text that is known.
 
-An extra: `pip install voicechat[whisperx]`, then torch, torchaudio and transformers, and whisperx with `--no-deps`: its
-own pins do not go with ours. Nothing is fetched: the model is a directory on this machine.
+An extra: `pip install voicechat[whisperx]`, then torch, a torchaudio that goes with it, transformers, and whisperx with
+`--no-deps`: its own pins do not go with ours. Nothing is fetched: the model is a directory on this machine.
 """
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ def load(settings: Settings) -> Align:
         raise AdapterUnavailable(
             "library_missing", "asr.whisperx.aligner needs the package whisperx: pip install --no-deps whisperx"
         )
+    import_module("tqdm").tqdm.monitor_interval = 0  # or a thread watches progress bars that nobody sees
     try:
         from whisperx import alignment
     except (ImportError, OSError) as error:  # a torchaudio for another device raises OSError

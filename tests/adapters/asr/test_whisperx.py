@@ -216,6 +216,7 @@ def test_whispers_times_stay_where_the_aligner_knows_none() -> None:
     assert asked == [[{"text": " one 2", "start": 0.8, "end": pytest.approx(2.0)}]]
 
 
+@pytest.mark.filterwarnings("ignore")  # torch and transformers have many
 def test_the_aligner_times_each_word(tmp_path: Path) -> None:
     pytest.importorskip("whisperx", reason="the aligner's package is not installed")
     aligner = wav2vec2.build(tmp_path)
