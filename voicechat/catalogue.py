@@ -20,12 +20,15 @@ from typing import Any, Final, Literal
 from voicechat import packs
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, ConfigError
-from voicechat.packs import VoicePack
+from voicechat.packs import CLONING, VoicePack
 
 Kind = Literal["asr", "tts"]
 
 BUILT_IN: Final[Mapping[str, Kind]] = {"espeak": "tts", "tone": "tts", "pocketsphinx": "asr", "scripted": "asr"}
 """Engines that need no file."""
+
+FILED: Final = frozenset({"whisper", "whisperx", "piper", *CLONING})
+"""Engines that are nothing without a model's files."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9](?:[._+-]?[A-Za-z0-9])*")
 """Of a model: no separator of paths, no two dots in a row, no dot in front."""
@@ -73,6 +76,19 @@ class Entry:
     def model(self) -> Path | None:
         """What its engine loads."""
         return self.pack.model if self.pack is not None else self.place
+
+    def told(self) -> dict[str, object]:
+        """As JSON, for those who need not know where it lies."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "engine": self.engine,
+            "size": self.size,
+            "languages": list(self.languages),
+            "licence": self.licence,
+            "complete": self.complete,
+            "faults": list(self.faults),
+        }
 
     def chosen(self, settings: Settings) -> Settings:
         """Settings with which the adapters load this model."""

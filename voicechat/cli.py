@@ -10,6 +10,7 @@ from voicechat.errors import ConfigError, VoicechatError
 
 if TYPE_CHECKING:
     from voicechat.config import Settings
+    from voicechat.inventory import Model
 
 BAD_CONFIG: Final = 78
 """EX_CONFIG of sysexits.h."""
@@ -21,9 +22,18 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+models = typer.Typer(help="The models in the models' folder, and those of a running server.", no_args_is_help=True)
+cli.add_typer(models, name="models")
+
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings; without it the built-in ones.")
 ]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
+NameArgument = Annotated[str, typer.Argument(help="As `models list` shows it.")]
+ServerOption = Annotated[str | None, typer.Option("--url", help="Of this running server, not of the folder here.")]
+RunningOption = Annotated[str, typer.Option("--url", help="The running server.")]
+HERE: Final = "http://127.0.0.1:8080"
 
 
 def main() -> NoReturn:
@@ -178,6 +188,69 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
 
     app.choose("agent", settings.agent.engine, settings)  # reads the questions and answers; models may still come
     typer.echo(f"{config}: good")
+
+
+@models.command("list")
+def list_models(url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show the models that there are; of a running server also what is loaded."""
+    from voicechat import inventory
+
+    found = inventory.listed(_settings(config), url)
+    if json:
+        typer.echo(inventory.as_json(found))
+    else:
+        inventory.tell(found)
+
+
+@models.command("show")
+def show_model(
+    name: NameArgument, url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Show all that is known of a model, and everything that is wrong with it."""
+    from voicechat import inventory
+
+    model = inventory.shown(_settings(config), name, url)
+    if json:
+        typer.echo(inventory.as_json(model))
+    else:
+        inventory.tell_one(model)
+
+
+@models.command("load")
+def load_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
+    """Let a running server load a model, and wait for it."""
+    from voicechat import inventory
+
+    model = inventory.load(url, name)
+    _tell(model, json, f"{model['name']}: {model.get('state', 'loaded')}")
+
+
+@models.command("unload")
+def unload_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
+    """Let a running server unload a model that nobody uses."""
+    from voicechat import inventory
+
+    model = inventory.unload(url, name)
+    _tell(model, json, f"{model['name']}: {model.get('state', 'unloaded')}")
+
+
+@models.command("pull")
+def pull_model(
+    name: Annotated[str, typer.Argument(help="A Piper voice, such as piper-en_US-amy-medium, or whisper-small.en.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Fetch a model from the hub. One that was cut off goes on where it was."""
+    from voicechat import inventory
+
+    model = inventory.fetch(_settings(config), name)
+    _tell(model, json, f"{model['name']}: {model['place']}, licence {model['licence'] or 'not stated'}")
+
+
+def _tell(model: "Model", json: bool, line: str) -> None:
+    from voicechat import inventory
+
+    typer.echo(inventory.as_json(model) if json else line)
 
 
 def _settings(path: Path | None) -> "Settings":

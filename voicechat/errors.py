@@ -5,6 +5,7 @@
     ├── AdapterError
     │   ├── AdapterUnavailable   an engine that cannot be loaded here: no model, no library
     │   ├── NoReplica            no loaded engine can do what a reply needs
+    │   ├── ModelBusy            a model that cannot be unloaded now: it is in use, or has to stay
     │   └── EngineFailed         a loaded engine that broke or ran past its deadline
     ├── NoRoom                   the server is full (503)
     ├── AgentError               no answer could be had; worth another try
@@ -43,6 +44,10 @@ class AdapterUnavailable(AdapterError):
 
 class EngineFailed(AdapterError):
     """A loaded engine that raised, or ran past its deadline."""
+
+
+class ModelBusy(AdapterError):
+    """A model that cannot be unloaded now, and why."""
 
 
 class NoReplica(AdapterError):

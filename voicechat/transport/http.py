@@ -1,6 +1,5 @@
-"""The HTTP server's routes, and its one way to say no: `{"error": {"message", "type", "code", "param"}}`."""
+"""The HTTP server's routes, and what becomes of errors."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -11,8 +10,10 @@ from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
 from voicechat.protocols import Reception
 from voicechat.transport import page, realtime
+from voicechat.transport.admin import Admin, Operations
 from voicechat.transport.calls import Calls
 from voicechat.transport.metronome import Metronome
+from voicechat.transport.refusal import refusal
 from voicechat.transport.silence import SILENCE, Silence
 
 BODY_BYTES: Final = 65_536
@@ -21,7 +22,8 @@ BODY_BYTES: Final = 65_536
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CODES: Final = {
-    404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "request_too_large", 500: "internal_error"
+    404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "request_too_large",
+    500: "internal_error", 503: "unavailable",
 }  # fmt: skip
 
 
@@ -31,8 +33,9 @@ def build(
     *,
     registry: CollectorRegistry,
     faults: Callable[[], Sequence[str]] = tuple,
+    operations: Operations | None = None,
 ) -> web.Application:
-    """The page, the realtime protocol over WebSocket and WebRTC, /healthz and /metrics.
+    """The page, the realtime protocol over WebSocket and WebRTC, /healthz, /metrics and, with `operations`, /admin.
 
     `faults` says what is wrong with the server, for /healthz; it must not block. On shutdown all callers are hung up.
     Whoever runs the application should also run `app[SILENCE].cut(runner.server)`.
@@ -42,6 +45,7 @@ def build(
     peers: set[realtime.RealtimePeer] = set()
     metronome = Metronome()
     calls = Calls(settings, reception, metronome)
+    admin = Admin(operations) if operations is not None else None
 
     async def health(request: web.Request) -> web.Response:
         found = list(faults())
@@ -55,12 +59,16 @@ def build(
         for peer in list(peers):
             peer.hang_up("shutdown")
         await calls.close()
+        if admin is not None:
+            await admin.close()
 
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
     app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, metronome, peers))
     app.router.add_get("/healthz", health)
     app.router.add_get("/metrics", metrics)
+    if admin is not None:
+        app.add_routes(admin.routes())
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(hang_up)
     return app
@@ -73,14 +81,14 @@ async def explain(request: web.Request, handler: _Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except VoicechatError as error:
-        response = _refusal(_status(error), error.code, error.message, getattr(error, "param", None))
+        response = refusal(_status(error), error.code, error.message, getattr(error, "param", None))
         if isinstance(error, NoRoom):
             response.headers["Retry-After"] = str(error.retry_after)
         return response
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = _refusal(error.status, _CODES.get(error.status, "invalid_request"), error.text or error.reason)
+        response = refusal(error.status, _CODES.get(error.status, "invalid_request"), error.text or error.reason)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -90,7 +98,7 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer has. The plain page that aiohttp gives for a bug becomes JSON like all other errors."""
     response.headers["X-Content-Type-Options"] = "nosniff"
     if isinstance(response, web.Response) and response.status == 500 and response.content_type != "application/json":
-        told = _refusal(500, _CODES[500], "Something went wrong on the server; its log has more.")
+        told = refusal(500, _CODES[500], "Something went wrong on the server; its log has more.")
         response.body = told.body
         response.headers["Content-Type"] = told.headers["Content-Type"]
         response.headers["Content-Length"] = str(told.content_length)
@@ -105,9 +113,3 @@ def _status(error: VoicechatError) -> int:
     if error.code.endswith("_not_found"):
         return 404
     return {"offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415}.get(error.code, 400)
-
-
-def _refusal(status: int, code: str, message: str, param: str | None = None) -> web.Response:
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    error = {"message": message, "type": kind, "code": code, "param": param}
-    return web.Response(status=status, body=json.dumps({"error": error}).encode(), content_type="application/json")
