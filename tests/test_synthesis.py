@@ -1,6 +1,7 @@
 """Clauses in, sound out: in order, ahead of the speaker but not far, and every word accounted for."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +12,10 @@ from tests import virtual_time
 from tests.fakes import RATE, InlineLane, ScriptedTts
 from tests.timed_lane import TimedLane
 from voicechat.errors import EngineFailed
+from voicechat.lane import ThreadLane
+from voicechat.metrics import Metrics
 from voicechat.pace import Pace
-from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Pool, Spoken
+from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Pool, Spoken, places_on, workers_for
 from voicechat.protocols import Capabilities, Lane, Speech, TtsEngine, Voice
 from voicechat.synthesis import AHEAD_SECONDS, Sound, Synthesis
 from voicechat.turnstile import Turnstile, Worker
@@ -233,6 +236,72 @@ def test_a_cancelled_reply_frees_its_places_and_closes_its_clauses() -> None:
     virtual_time.run(main())
     ended = [one.outcome for one in told if isinstance(one, ClauseEnded)]
     assert ended == ["cancelled", "cancelled", "done"]
+
+
+def test_a_worker_at_an_abandoned_step_is_not_taken_while_another_is_idle() -> None:
+    engine, pool, _ = crew(2, first=5.0, other=0.0)
+
+    async def main() -> float:
+        cancelled = asyncio.create_task(Listener(engine, pool, ["a"]).listen())
+        await asyncio.sleep(1)
+        cancelled.cancel()
+        new = Listener(engine, pool, ["b"])
+        await new.listen()
+        return new.first
+
+    assert virtual_time.run(main()) == pytest.approx(1.0 + 5.0)
+
+
+async def test_what_a_cancelled_reply_has_begun_is_closed_on_its_lane() -> None:
+    begun, closed = asyncio.Event(), []
+
+    class Endless(ScriptedTts):
+        def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
+            return self
+
+        def __iter__(self) -> "Endless":
+            return self
+
+        def __next__(self) -> Speech:
+            return Speech(np.ones(RATE, np.int16), "")
+
+        def close(self) -> None:
+            closed.append(threading.current_thread().name)
+
+    lane = ThreadLane("test")
+    pool = Pool([Worker(Endless(), lane)], observers=[lambda _: begun.set()])
+    listening = asyncio.create_task(Listener(pool.engine, pool, ["a"]).listen())
+    async with asyncio.timeout(10):
+        await begun.wait()
+    await lane.run(lambda: None)  # its first step is done
+    listening.cancel()
+    await asyncio.wait({listening})
+    await lane.run(lambda: None)
+    await lane.close()
+    assert closed == ["lane-test"]
+
+
+def test_what_pools_tell_is_counted() -> None:
+    metrics = Metrics()
+    lane = TimedLane()
+    pool = Pool([Worker(Slow(0.2, 0.1), lane)], observers=[metrics.observe_synthesis])
+    virtual_time.run(Listener(pool.engine, pool, ["a b", "c"]).listen())
+    value = metrics.registry.get_sample_value
+    assert value("voicechat_synthesis_clauses_total", {"engine": "slow", "outcome": "done"}) == 2
+    assert value("voicechat_synthesis_clauses_now", {"engine": "slow"}) == 0
+    assert value("voicechat_synthesis_sound_seconds_total", {"engine": "slow", "outcome": "done"}) == pytest.approx(3)
+    assert value("voicechat_synthesis_work_seconds_total", {"engine": "slow", "outcome": "done"}) == pytest.approx(1.7)
+    assert value("voicechat_synthesis_gap_seconds_count") == 1
+    assert value("voicechat_synthesis_wait_seconds_count", {"place": "opening"}) == 1
+    assert value("voicechat_synthesis_first_sound_seconds_sum", {"engine": "slow"}) == pytest.approx(0.4)
+
+
+def test_an_engine_gets_the_workers_that_are_of_use_to_it() -> None:
+    assert workers_for(Slow(0, 0), 3) == 3
+    assert 1 <= workers_for(Slow(0, 0), None) <= 4
+    assert workers_for(ScriptedTts(), 3) == 1, "it does not say that threads may share it"
+    assert (places_on("cuda:1", None), places_on("cuda:1", 5), places_on("cpu", 5)) == (2, 5, 5)
+    assert places_on("cpu", None) >= 1
 
 
 def test_a_stuck_engine_fails_its_reply() -> None:
