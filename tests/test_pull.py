@@ -368,14 +368,14 @@ async def test_hub_out_of_reach_is_one_line_that_says_what_to_do(tmp_path: Path,
         pass
     async with aiohttp.ClientSession() as client:
         with pytest.raises(VoicechatError) as caught:
-            await pull.pull(pull.order(name), tmp_path, Hub(client, address, ()), lambda file, there: None)
+            await pull.pull(pull.order(name), tmp_path, Hub(client, address), lambda file, there: None)
     expected = f"{address} cannot be reached: Connection refused; {words.format(hub=address, root=tmp_path)}"
     assert (caught.value.code, caught.value.message) == ("hub_unreachable", expected)
 
 
 async def test_hub_whose_name_is_not_known_is_told(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as client:
-        away = Hub(client, "https://no.such.hub.invalid", ())
+        away = Hub(client, "https://no.such.hub.invalid")
         with pytest.raises(VoicechatError, match=r"https://no\.such\.hub\.invalid cannot be reached: ") as caught:
             await pull.pull(pull.order(VOICE), tmp_path, away, lambda file, there: None)
     assert "Unknown error" not in caught.value.message and "\n" not in caught.value.message

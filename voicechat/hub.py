@@ -82,6 +82,10 @@ class _Broken(Exception):
     """The connection or the hub failed in a way that may pass."""
 
 
+class _Away(_Broken):
+    """There is no connection at all, and hardly one a moment later."""
+
+
 class Hub:
     """One hub, by the address that all its paths begin with. Each method raises VoicechatError."""
 
@@ -97,6 +101,8 @@ class Hub:
         while True:
             try:
                 return await self._list(self._url(path))
+            except _Away as error:
+                await self._wait(iter(()), error)
             except _Broken as error:
                 await self._wait(pauses, error)
 
@@ -182,16 +188,18 @@ def _told() -> Iterator[None]:
     """What a connection fails with becomes _Broken."""
     try:
         yield
+    except aiohttp.ConnectionTimeoutError:
+        raise _Away("nothing came in time") from None
     except TimeoutError:
         raise _Broken("nothing came in time") from None
     except aiohttp.ClientPayloadError:
         raise _Broken("the connection was cut") from None
     except aiohttp.ClientSSLError as error:
-        raise _Broken(_line(error)) from None
+        raise _Away(_line(error)) from None
     except aiohttp.ClientConnectorError as error:
         cause = error.os_error
         unknown = isinstance(cause, socket.gaierror)  # its numbers are not the system's
-        raise _Broken(os.strerror(cause.errno) if cause.errno and not unknown else _line(cause)) from None
+        raise _Away(os.strerror(cause.errno) if cause.errno and not unknown else _line(cause)) from None
     except aiohttp.ClientError as error:
         raise _Broken(_line(error)) from None
 
