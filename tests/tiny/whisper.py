@@ -25,7 +25,6 @@ END, START = "<|endoftext|>", "<|startoftranscript|>"
 TASKS: Final = tuple(
     f"<|{task}|>" for task in ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
 )
-WIDTH: Final = 64
 POSITIONS: Final = 448
 WINDOW: Final = 1500
 PROMPT: Final = 3
@@ -40,36 +39,40 @@ def build(
     certainty: float = 1.0,
     speech: bool = True,
     multilingual: bool = True,
+    width: int = 64,
+    layers: int = 1,
 ) -> Path:
     """Writes the model into `directory`, which faster_whisper.WhisperModel loads; returns it.
 
     `say` begins with a space, as Whisper's texts do. With a `certainty` of 0.14 each word is a guess (logprob -0.5);
-    without `speech` the model believes that nobody speaks, and says the sentence nevertheless.
+    without `speech` the model believes that nobody speaks, and says the sentence nevertheless. OpenAI's tiny has a
+    `width` of 384 and 4 `layers`, its base 512 and 6: of that size it takes nearly as long as those.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(say, multilingual)
     tokenizer.save(str(directory / "tokenizer.json"))
     mel = {"feature_size": 80, "sampling_rate": 16_000, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
     (directory / "preprocessor_config.json").write_text(json.dumps(mel))
-    _model(tokenizer, say, language, certainty, speech, multilingual).save(str(directory))
+    script = _script(tokenizer, say, language, speech, PROMPT if multilingual else 1)
+    _model(tokenizer, script, certainty, multilingual, width, layers).save(str(directory))
     return directory
 
 
-def build_translator(directory: Path) -> None:
+def build_translator(directory: Path, width: int = 64) -> None:
     """Writes a model of CTranslate2 that translates text, in place of one that hears."""
     random = np.random.default_rng(0)
     spec = transformer_spec.TransformerSpec.from_config((1, 1), 2)
     for half in (spec.encoder, spec.decoder):
         embeddings = half.embeddings[0] if isinstance(half.embeddings, list) else half.embeddings
-        embeddings.weight = _noise(random, 4, WIDTH)
-        half.position_encodings.encodings = _noise(random, WINDOW, WIDTH)
+        embeddings.weight = _noise(random, 4, width)
+        half.position_encodings.encodings = _noise(random, WINDOW, width)
         for layer in half.layer:
-            _attention(layer.self_attention, random, 3 * WIDTH)
-            _feed_forward(layer.ffn, random)
-        _normal(half.layer_norm)
+            _attention(layer.self_attention, random, width, 3)
+            _feed_forward(layer.ffn, random, width)
+        _normal(half.layer_norm, width)
     for layer in spec.decoder.layer:
-        _attention(layer.attention, random, WIDTH, 2 * WIDTH)
-    _linear(spec.decoder.projection, random, 4, WIDTH)
+        _attention(layer.attention, random, width, 1, 2)
+    _linear(spec.decoder.projection, random, 4, width)
     for register in (spec.register_source_vocabulary, spec.register_target_vocabulary):
         register(["<unk>", "<s>", "</s>", "a"])
     spec.validate()
@@ -103,15 +106,15 @@ def _merges(word: str) -> Iterator[tuple[str, str]]:
 
 
 def _model(
-    tokenizer: Tokenizer, say: str, language: str, certainty: float, speech: bool, multilingual: bool
+    tokenizer: Tokenizer, script: list[int], certainty: float, multilingual: bool, width: int, layers: int
 ) -> whisper_spec.WhisperSpec:
     random = np.random.default_rng(0)
     size = tokenizer.get_vocab_size()
-    spec = whisper_spec.WhisperSpec(1, 2, 1, 2)
-    _encoder(spec.encoder, random)
-    embeddings = _noise(random, size, WIDTH)
-    embeddings *= np.sqrt(WIDTH) / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    script = _script(tokenizer, say, language, speech, PROMPT if multilingual else 1)
+    heads = max(2, width // 64)
+    spec = whisper_spec.WhisperSpec(layers, heads, layers, heads)
+    _encoder(spec.encoder, random, width)
+    embeddings = _noise(random, size, width)
+    embeddings *= np.sqrt(width) / np.linalg.norm(embeddings, axis=1, keepdims=True)
     _decoder(spec.decoder, random, embeddings, np.float32(4) * embeddings[script])
     spec.decoder.projection.weight = np.float32(certainty) * embeddings
     ids = partial(_id, tokenizer)
@@ -141,50 +144,51 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
     return number
 
 
-def _encoder(encoder: Any, random: np.random.Generator) -> None:
-    encoder.conv1.weight, encoder.conv1.bias = _noise(random, WIDTH, 80, 3), _noise(random, WIDTH)
-    encoder.conv2.weight, encoder.conv2.bias = _noise(random, WIDTH, WIDTH, 3), _noise(random, WIDTH)
-    encoder.position_encodings.encodings = _noise(random, WINDOW, WIDTH)
-    _normal(encoder.layer_norm)
+def _encoder(encoder: Any, random: np.random.Generator, width: int) -> None:
+    encoder.conv1.weight, encoder.conv1.bias = _noise(random, width, 80, 3), _noise(random, width)
+    encoder.conv2.weight, encoder.conv2.bias = _noise(random, width, width, 3), _noise(random, width)
+    encoder.position_encodings.encodings = _noise(random, WINDOW, width)
+    _normal(encoder.layer_norm, width)
     for layer in encoder.layer:
-        _attention(layer.self_attention, random, 3 * WIDTH)
-        _feed_forward(layer.ffn, random)
+        _attention(layer.self_attention, random, width, 3)
+        _feed_forward(layer.ffn, random, width)
 
 
 def _decoder(
     decoder: Any, random: np.random.Generator, embeddings: NDArray[np.float32], positions: NDArray[np.float32]
 ) -> None:
+    width = embeddings.shape[1]
     decoder.embeddings.weight = embeddings
     decoder.position_encodings.encodings = positions
-    _normal(decoder.layer_norm)
+    _normal(decoder.layer_norm, width)
     for layer in decoder.layer:
-        _attention(layer.self_attention, random, 3 * WIDTH)
-        _attention(layer.attention, random, WIDTH, 2 * WIDTH)
-        _feed_forward(layer.ffn, random)
+        _attention(layer.self_attention, random, width, 3)
+        _attention(layer.attention, random, width, 1, 2)
+        _feed_forward(layer.ffn, random, width)
         for last in (layer.self_attention.linear[1], layer.attention.linear[2], layer.ffn.linear_1):
             last.weight = np.zeros_like(last.weight)
             last.bias = np.zeros_like(last.bias)
 
 
-def _attention(attention: Any, random: np.random.Generator, *outputs: int) -> None:
+def _attention(attention: Any, random: np.random.Generator, width: int, *outputs: int) -> None:
     """Self-attention projects once to queries, keys and values, cross-attention twice; both project back at the end."""
-    _normal(attention.layer_norm)
-    for linear, output in zip(attention.linear, (*outputs, WIDTH), strict=True):
-        _linear(linear, random, output, WIDTH)
+    _normal(attention.layer_norm, width)
+    for linear, times in zip(attention.linear, (*outputs, 1), strict=True):
+        _linear(linear, random, times * width, width)
 
 
-def _feed_forward(layer: Any, random: np.random.Generator) -> None:
-    _normal(layer.layer_norm)
-    _linear(layer.linear_0, random, 2 * WIDTH, WIDTH)
-    _linear(layer.linear_1, random, WIDTH, 2 * WIDTH)
+def _feed_forward(layer: Any, random: np.random.Generator, width: int) -> None:
+    _normal(layer.layer_norm, width)
+    _linear(layer.linear_0, random, 2 * width, width)
+    _linear(layer.linear_1, random, width, 2 * width)
 
 
 def _linear(layer: Any, random: np.random.Generator, outputs: int, inputs: int) -> None:
     layer.weight, layer.bias = _noise(random, outputs, inputs), _noise(random, outputs)
 
 
-def _normal(layer: Any) -> None:
-    layer.gamma, layer.beta = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+def _normal(layer: Any, width: int) -> None:
+    layer.gamma, layer.beta = np.ones(width, np.float32), np.zeros(width, np.float32)
 
 
 def _noise(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
