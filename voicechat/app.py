@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
@@ -29,13 +29,16 @@ from voicechat.models import ModelManager
 from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline, Recogniser
 from voicechat.pool import Pool, places_on, workers_for
-from voicechat.protocols import Agent, AsrEngine, Lane, Peer, TtsEngine, TurnDetector, VadEngine
+from voicechat.protocols import Agent, AsrEngine, Lane, Peer, Spotter, TtsEngine, TurnDetector, VadEngine
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.turnstile import Turnstile, Worker
 
-PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak")}
+PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak"), "spotter": ("pocketsphinx",)}
 """With `engine: auto`, the first of these that can be loaded here."""
+
+SETTINGS: Final = {"spotter": "turn.barge_in.spotter"}
+"""Where a kind's engine is named, if not in `engine` of a section of its own."""
 
 BELIEF: Final = {"pocketsphinx": 0.4}
 """How far the words of a recogniser are believed at the end of a turn; others 1.0. It hears some in a room's noise."""
@@ -67,9 +70,23 @@ def choose(kind: str, wanted: str, *arguments: object) -> Any:
 def _module(kind: str, name: str) -> ModuleType:
     names = adapters.names(kind)
     if name not in names:
+        key = SETTINGS.get(kind, f"{kind}.engine")
         allowed = ", ".join([*(["auto"] if kind in PREFERRED else []), *names])
-        raise ConfigError("bad_config", f"{kind}.engine: found '{name}'; allowed: {allowed}")
+        raise ConfigError("bad_config", f"{key}: found '{name}'; allowed: {allowed}")
     return importlib.import_module(f"voicechat.adapters.{kind}.{name}")
+
+
+def _spotter(settings: Settings) -> Spotter | None:
+    """The one that is wanted; with "auto", none where none can be loaded. Raises ConfigError or AdapterError."""
+    wanted = settings.turn.barge_in.spotter
+    if wanted == "none":
+        return None
+    try:
+        return cast(Spotter, choose("spotter", wanted, settings))
+    except AdapterUnavailable:
+        if wanted != "auto":
+            raise
+        return None
 
 
 class House:
@@ -87,6 +104,7 @@ class House:
         self._fast: VadEngine
         self._slow: VadEngine
         self._detector: TurnDetector | None = None
+        self._spotter: Spotter | None = None
         self._detecting: Lane
         self._make_lane = lanes
         self._lanes: list[Lane] = []
@@ -106,7 +124,8 @@ class House:
             group.create_task(self.tts.load(lambda: choose("tts", settings.tts.engine, settings), (speaking,)))
             fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
             slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
-        self._fast, self._slow = fast.result(), slow.result()
+            spotter = group.create_task(speaking.run(lambda: _spotter(settings)))
+        self._fast, self._slow, self._spotter = fast.result(), slow.result(), spotter.result()
         self._pool = self._speakers(self.tts.list()[0].engine, speaking)
         if settings.turn.detector:
             self._detecting = self._lane("turn-0", settings.asr.deadline)
@@ -156,7 +175,7 @@ class House:
             pipeline = Pipeline(
                 state,
                 peer,
-                ears=Ears(self._fast.open(), self._slow.open(), patience=patience, gate=gate),
+                ears=Ears(self._fast.open(), self._slow.open(), patience=patience, gate=gate, spotter=self._spotter),
                 recogniser=Recogniser(asr.engine, asr.lane()),
                 agent=self.agent,
                 speaker=Speaker(self._pool, self.settings.tts.in_flight, lambda: peer.left),
@@ -197,6 +216,8 @@ class House:
         """Frees engines and threads; the sessions have ended before."""
         if hasattr(self, "agent"):
             await self.agent.close()
+        if self._spotter is not None:
+            self._spotter.close()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.asr.close())
             group.create_task(self.tts.close())

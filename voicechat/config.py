@@ -89,6 +89,8 @@ class BargeInSettings(WaitingSettings):
     offer: str = "Shall I go on?"
     note: str = ""
     """What the agent reads after an answer that was interrupted; empty: nothing."""
+    spotter: str = "auto"
+    """Tells back-channels by their sound: an adapter's name; auto: the best that is present; none."""
     waiting: WaitingSettings = WaitingSettings()
 
 

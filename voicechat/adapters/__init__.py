@@ -7,6 +7,7 @@ Each file has one function for the composition root, called on the engine's lane
     agent/  load(settings: Settings) -> Agent
     tts/    load(settings: Settings) -> TtsEngine
     turn/   load(settings: Settings) -> TurnDetector
+    spotter/ load(settings: Settings) -> Spotter
     aec/    load() -> Canceller, for `talk` alone
 
 It raises AdapterUnavailable when the model or library it needs is not here, before importing anything heavy, or

@@ -1,0 +1,1 @@
+"""Spotters of back-channels."""
