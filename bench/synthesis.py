@@ -1,9 +1,10 @@
-"""What a second worker is worth: `python -m bench.synthesis [--pairs 9] [--callers 4] [--clauses 4]`
+"""What a second worker is worth: `python -m bench.synthesis [--pairs 9] [--callers 4] [--clauses 2]`
 
 A real Piper voice is built, heavy enough that its ONNX model takes the time (some convolutions more, one thread each).
 Callers' answers are spoken by it through the server's own synthesis, on lanes: by one worker, by two, and so on in
-turn. Beside it the same clauses on bare threads, which is what the machine itself has to give at that moment: on a busy
-one less than its number of cores. All ratios are those of medians.
+turn. Beside it the same clauses on bare threads, which is what the machine itself has to give at that moment. On a busy
+machine that is less than its number of cores; how many workers were at work on average, and what a second of sound cost
+the processor, still say whether the pool keeps its workers busy and whether they hinder each other.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import platform
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -30,7 +32,7 @@ from voicechat import app
 from voicechat.config import PiperSettings, Settings, TtsSettings
 from voicechat.lane import ThreadLane
 from voicechat.pace import Pace
-from voicechat.pool import Pool
+from voicechat.pool import ClauseEnded, Pool, Spoken
 from voicechat.protocols import TtsEngine
 from voicechat.synthesis import Synthesis
 from voicechat.turnstile import Turnstile, Worker
@@ -45,10 +47,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--pairs", type=int, default=9)
     arguments.add_argument("--callers", type=int, default=4)
-    arguments.add_argument("--clauses", type=int, default=4)
-    arguments.add_argument("--layers", type=int, default=24, help="how heavy the voice is")
+    arguments.add_argument("--clauses", type=int, default=2)
+    arguments.add_argument("--layers", type=int, default=160, help="how heavy the voice is")
     chosen = arguments.parse_args()
-    screen = Console(highlight=False)
+    screen = Console(highlight=False, width=120)
     with TemporaryDirectory() as folder:
         path = heavier(tiny.build(Path(folder) / "heavy.onnx"), chosen.layers)
         engine: TtsEngine = app.choose("tts", "piper", Settings(tts=TtsSettings(piper=PiperSettings(model=str(path)))))
@@ -92,40 +94,79 @@ def heavier(path: Path, layers: int) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Made:
+    """What came of one run: seconds of sound in a second, mean workers at work, processor ms for a second of sound."""
+
+    sound: float
+    at_work: float
+    cost: float
+
+
+class Watch:
+    """Seconds and processor seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun, self._used = time.perf_counter(), time.process_time()
+
+    def made(self, sound: float, work: float) -> Made:
+        seconds, used = time.perf_counter() - self._begun, time.process_time() - self._used
+        return Made(sound / seconds, work / seconds, 1000 * used / sound)
+
+
 def compared(engine: TtsEngine, pairs: int, callers: int, clauses: int) -> Table:
-    """Sound made in a second, of `callers` answers with so many clauses each, and of one such answer alone."""
-    cases: dict[str, Callable[[int], float]] = {
+    """`callers` answers with so many clauses each, and one such answer alone."""
+    cases: dict[str, Callable[[int], Made]] = {
         f"{callers} answers": lambda workers: asyncio.run(spoken(engine, workers, callers, clauses)),
         "one answer": lambda workers: asyncio.run(spoken(engine, workers, 1, callers * clauses)),
         "bare threads": lambda workers: bare(engine, workers, callers * clauses),
     }
-    heads = ("sound made, s in 1 s", "one worker", "two", "ratio", "ratio of the best", "ratio of each pair")
-    table = Table(*heads, title=f"{pairs} pairs")
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+    heads = ("by one worker, by two", "sound, s in 1 s", "ratio", "best ratio", "pairs", "at work", "CPU, ms for 1 s")
+    table = Table(*heads, title=f"{pairs} pairs, medians")
+    found: dict[str, list[tuple[Made, Made]]] = {name: [] for name in cases}
     for number in range(pairs):
         for name, case in cases.items():
             first, second = (1, 2) if number % 2 else (2, 1)
             made = {first: case(first), second: case(second)}
-            results[name].append((made[1], made[2]))
-    for name, found in results.items():
-        one, two = median(pair[0] for pair in found), median(pair[1] for pair in found)
-        ratios = sorted(pair[1] / pair[0] for pair in found)
-        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}, median {median(ratios):.2f}"
-        best = max(pair[1] for pair in found) / max(pair[0] for pair in found)
-        table.add_row(name, f"{one:.1f}", f"{two:.1f}", f"{two / one:.2f}", f"{best:.2f}", spread)
+            found[name].append((made[1], made[2]))
+    for name, runs in found.items():
+        table.add_row(name, *row(runs))
     return table
 
 
-async def spoken(engine: TtsEngine, workers: int, callers: int, clauses: int) -> float:
-    """Through pool and lanes, with two clauses of each answer in flight; seconds of sound in a second."""
+def row(runs: Sequence[tuple[Made, Made]]) -> list[str]:
+    ones, twos = zip(*runs, strict=True)
+    one, two = (median(made.sound for made in case) for case in (ones, twos))
+    best = max(made.sound for made in twos) / max(made.sound for made in ones)
+    ratios = [after.sound / before.sound for before, after in runs]
+    work = [f"{median(made.at_work for made in case):.2f}" for case in (ones, twos)]
+    cost = [f"{median(made.cost for made in case):.1f}" for case in (ones, twos)]
+    return [
+        f"{one:.1f}, {two:.1f}",
+        f"{two / one:.2f}",
+        f"{best:.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        ", ".join(work),
+        ", ".join(cost),
+    ]
+
+
+async def spoken(engine: TtsEngine, workers: int, callers: int, clauses: int) -> Made:
+    """Through pool and lanes, with two clauses of each answer in flight."""
     lanes = [ThreadLane(f"tts-{number}") for number in range(workers)]
-    pool = Pool([Worker(engine, lane) for lane in lanes], Turnstile())
-    begun = time.perf_counter()
-    made = await asyncio.gather(*(answer(pool, clauses) for _ in range(callers)))
-    taken = time.perf_counter() - begun
+    work: list[float] = []
+
+    def tell(told: Spoken) -> None:
+        if isinstance(told, ClauseEnded):
+            work.append(told.work)
+
+    pool = Pool([Worker(engine, lane) for lane in lanes], Turnstile(), [tell])
+    watch = Watch()
+    sound = sum(await asyncio.gather(*(answer(pool, clauses) for _ in range(callers)))) / engine.rate
+    made = watch.made(sound, sum(work))
     for lane in lanes:
         await lane.close()
-    return sum(made) / engine.rate / taken
+    return made
 
 
 async def answer(pool: Pool, clauses: int) -> int:
@@ -144,15 +185,16 @@ async def answer(pool: Pool, clauses: int) -> int:
     return made
 
 
-def bare(engine: TtsEngine, workers: int, clauses: int) -> float:
-    def one(clause: str) -> int:
-        return sum(len(piece.samples) for piece in engine.synthesize(clause, ""))
-
-    texts: Sequence[str] = [CLAUSE] * clauses
-    with ThreadPoolExecutor(workers) as threads:
+def bare(engine: TtsEngine, workers: int, clauses: int) -> Made:
+    def one(clause: str) -> tuple[int, float]:
         begun = time.perf_counter()
-        made = sum(threads.map(one, texts))
-        return made / engine.rate / (time.perf_counter() - begun)
+        made = sum(len(piece.samples) for piece in engine.synthesize(clause, ""))
+        return made, time.perf_counter() - begun
+
+    with ThreadPoolExecutor(workers) as threads:
+        watch = Watch()
+        made, work = zip(*threads.map(one, [CLAUSE] * clauses), strict=True)
+        return watch.made(sum(made) / engine.rate, sum(work))
 
 
 if __name__ == "__main__":
