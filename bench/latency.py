@@ -35,17 +35,24 @@ def main() -> None:
 
 async def measure(path: Path | None, count: int) -> None:
     settings = config.load(path)
-    async with spawn.server(path) as (url, ready), Caller(url) as caller:
-        dialogue = Dialogue(caller, lambda who, words: None)
-        await dialogue.hold(questions(settings, count))
-        mine, theirs = caller.recording()
-    turns = dialogue.turns
-    ends = [turn.at for turn in turns[1:]] + [len(mine) / RATE]
-    heard = [ear(turn, end, mine, theirs) for turn, end in zip(turns, ends, strict=True)]
+    async with spawn.server(path) as (url, ready):
+        turns, heard = await call(url, questions(settings, count))
     screen = Console(highlight=False)
     screen.print(ready, soft_wrap=True)
     screen.print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {count} turns")
-    screen.print(table(turns, [1000 * seconds for seconds in heard if seconds is not None]))
+    screen.print(table(turns, heard))
+
+
+async def call(url: str, asked: list[Question]) -> tuple[list[Turn], list[float]]:
+    """Asks them in one call; the turns, and how many ms each caller's ear waited."""
+    async with Caller(url) as caller:
+        dialogue = Dialogue(caller, lambda who, words: None)
+        await dialogue.hold(asked)
+        mine, theirs = caller.recording()
+    turns = dialogue.turns
+    ends = [turn.at for turn in turns[1:]] + [len(mine) / RATE]
+    waits = [ear(turn, end, mine, theirs) for turn, end in zip(turns, ends, strict=True)]
+    return turns, [1000 * seconds for seconds in waits if seconds is not None]
 
 
 def questions(settings: Settings, count: int) -> list[Question]:

@@ -56,7 +56,7 @@ def test_what_is_foretold_is_what_is_told_when_it_has_been_said() -> None:
     for note in ("", "You were interrupted."):
         interruptions, history = interrupted(note)
         said = Item("2", Role.USER, "and on Sundays")
-        foretold = interruptions.foretold(history, said)
+        foretold = interruptions.foretold([*history, said])
         assert interruptions.hear(WORDS)
         assert interruptions.told([*history, said]) == foretold
         assert ("s You were interrupted." in read(foretold)) is bool(note)
@@ -64,7 +64,7 @@ def test_what_is_foretold_is_what_is_told_when_it_has_been_said() -> None:
 
 def test_foretelling_decides_nothing() -> None:
     interruptions, history = interrupted("You were interrupted.")
-    interruptions.foretold(history, Item("2", Role.USER, "and on Sundays"))
+    interruptions.foretold([*history, Item("2", Role.USER, "and on Sundays")])
     assert interruptions.broken_off is not None
     assert read(interruptions.told(history)) == ["u when are you open", "a we are open"]
 

@@ -36,6 +36,7 @@ from voicechat.events import (
 )
 from voicechat.metrics import Metrics
 from voicechat.protocols import AsrStream
+from voicechat.session import HISTORY_ITEMS
 
 T = TypeVar("T")
 
@@ -316,9 +317,15 @@ def test_nobody_drafts_an_answer_to_a_hum(said: str) -> None:
     assert texts(call) == [("user", said), ("assistant", "good morning to you all.")]
 
 
+@pytest.mark.parametrize("peek", [None, "!"])
+def test_who_cannot_tell_yet_is_asked_again(peek: str | None) -> None:
+    call = held(slow_call(asr=PeekingAsr("hello there", peeks=[peek, peek])), *QUESTION)
+    assert fates(call) == [DraftFate.USED]
+
+
 @pytest.mark.parametrize("peek", ["", "!", None])
 def test_a_peek_that_sees_nothing_or_fails_costs_nothing(peek: str | None) -> None:
-    call = held(slow_call(asr=PeekingAsr("hello there", peeks=[peek])), *QUESTION)
+    call = held(slow_call(asr=PeekingAsr("hello there", peeks=[peek] * 20)), *QUESTION)
     assert fates(call) == []
     assert texts(call)[-1] == ("assistant", "good morning to you all.")
 
@@ -366,6 +373,17 @@ def test_a_draft_of_something_else_than_is_asked_now_is_thrown_away(
     assert fates(call) == [DraftFate.CHANGED]
     assert call.agent.asked[-1] == asked
     assert texts(call)[-1] == ("assistant", "answer")
+
+
+def test_a_long_history_does_not_spoil_drafts() -> None:
+    call = slow_call()
+
+    async def caller(call: Call) -> None:
+        call.session.history += [Item(f"old_{number}", Role.USER, "hm") for number in range(HISTORY_ITEMS)]
+        await saying(*QUESTION)(call)
+
+    converse(call, caller)
+    assert fates(call) == [DraftFate.USED]
 
 
 def test_a_commit_by_hand_uses_the_draft() -> None:

@@ -53,10 +53,10 @@ class Interruptions:
         self._items &= {item.id for item in history}
         return joined(self._noted(history, self._items))
 
-    def foretold(self, history: Sequence[Item], item: Item) -> list[Item]:
-        """The history as the agent will read it if the item is what the caller says, and wants an answer."""
+    def foretold(self, history: Sequence[Item]) -> list[Item]:
+        """The history as the agent will read it if its last item is what the caller says, and wants an answer."""
         items = self._items if self.broken_off is None else {*self._items, self.broken_off.item}
-        return joined(self._noted([*history, item], items))
+        return joined(self._noted(history, items))
 
     def going_on(self, history: Sequence[Item], rest: str) -> list[Item]:
         """The history for an agent that shall go on after the rest of what it had said."""

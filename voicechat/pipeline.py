@@ -212,7 +212,8 @@ class Pipeline:
         free = session.floor.state is State.LISTENING and self._reply is None and not self._recognising
         if not (wanted and free and self._agent.speculates):
             return
-        history = self._interruptions.foretold(session.history, Item(utterance.item, Role.USER, text, spoken=True))
+        said_now = Item(utterance.item, Role.USER, text, spoken=True)
+        history = self._interruptions.foretold(session.foreseen(said_now))
         words = self._asked(history, settings)
         self._preemption.bet(utterance.item, history, settings, lambda: self._draft(words, settings, held=True))
 

@@ -78,6 +78,10 @@ class Session:
         self._forget()
         return previous
 
+    def foreseen(self, item: Item) -> list[Item]:
+        """The history as it will be with one more item."""
+        return [*self.history, item][-HISTORY_ITEMS:]
+
     def _forget(self) -> None:
         del self.history[:-HISTORY_ITEMS]
 

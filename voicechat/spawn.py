@@ -4,9 +4,10 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from voicechat.errors import VoicechatError
@@ -16,9 +17,12 @@ STOP_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def server(config: Path | None) -> AsyncIterator[tuple[str, str]]:
+async def server(
+    config: Path | None, changes: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[tuple[str, str]]:
     """Runs one on a free port of this machine; gives its URL and its whole ready line.
 
+    `changes` are settings of its own, as in the environment: "VOICECHAT__TURN__PREEMPT".
     Its warnings go to our stderr. Raises VoicechatError when it does not start.
     """
     command = [sys.executable, "-m", "voicechat", "serve", "--host", "127.0.0.1", "--port", "0"]
@@ -27,7 +31,7 @@ async def server(config: Path | None) -> AsyncIterator[tuple[str, str]]:
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "VOICECHAT__LOG__LEVEL": "warning"},
+        env={**os.environ, "VOICECHAT__LOG__LEVEL": "warning", **changes},
     )
     try:
         yield await _ready(process)

@@ -52,7 +52,8 @@ class Utterance:
         self._frames: list[AudioFrame] = []
         self._fresh = 0.0  # seconds of sound in `_frames`
         self._ended = False
-        self._expecting = False
+        self._expecting = False  # the end, and its text is still wanted
+        self._asking = False  # for it, at once
         self._stretches = 0  # of speech
         self._changed = asyncio.Event()
 
@@ -67,12 +68,12 @@ class Utterance:
 
     def expect(self) -> None:
         """All of it has been heard, probably: whatever is not known yet shall be understood now."""
-        self._expecting = True
+        self._expecting = self._asking = True
         self._changed.set()
 
     def go_on(self) -> None:
         """More is coming after all."""
-        self._expecting = False
+        self._expecting = self._asking = False
         self._stretches += 1
 
     def end(self) -> None:
@@ -95,29 +96,35 @@ class Utterance:
                 await self._wait()
                 if self.forgotten:
                     return Transcript("", 0.0)
-                ended = self._ended
+                if self._ended:
+                    return await self._finish(lane, stream)
                 if self._frames:
                     await self._timed(self._accept(lane, stream, self._take()))
-                if ended:
-                    return await self._timed(lane.run(lambda: _finish(stream), urgent=True))
-                if self._expecting:
+                if self._expecting and not self._ended:
                     await self._peek(lane, stream)
         finally:
             lane.post(lambda: _close(opened))
 
+    async def _finish(self, lane: Lane, stream: AsrStream) -> Transcript:
+        """In one job: it waits only once for a lane that is busy."""
+        last = self._take() if self._frames else None
+        return await self._timed(lane.run(lambda: _finish(stream, last), urgent=True))
+
     async def _accept(self, lane: Lane, stream: AsrStream, frame: AudioFrame) -> None:
-        text = await lane.run(lambda: stream.accept(frame), urgent=self._ended or self._expecting)
+        text = await lane.run(lambda: stream.accept(frame), urgent=self._expecting)
         if text is not None and not self.forgotten:
             self._partial(text)
 
     async def _peek(self, lane: Lane, stream: AsrStream) -> None:
-        """Urgent, as the end may be waiting for it; where it fails, the end still gets its chance."""
-        self._expecting = False
+        """Urgent, as the end may be waiting for it. Who cannot tell yet is asked again with the next sound."""
+        self._asking = False
         stretch = self._stretches
-        with suppress(EngineFailed):
+        transcript = None
+        with suppress(EngineFailed):  # the end still gets its chance
             transcript = await self._timed(lane.run(stream.peek, urgent=True))
-            if transcript is not None and stretch == self._stretches and not self._ended:
-                self._expected(transcript)
+        if transcript is not None and stretch == self._stretches and not self._ended:
+            self._expecting = False
+            self._expected(transcript)
 
     async def _timed(self, work: Awaitable[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -128,7 +135,7 @@ class Utterance:
             self.work += loop.time() - begin
 
     async def _wait(self) -> None:
-        while not (self._ended or self._expecting) and self._fresh < BATCH_SECONDS:
+        while not (self._ended or self._asking) and self._fresh < BATCH_SECONDS:
             self._changed.clear()
             await self._changed.wait()
 
@@ -137,9 +144,11 @@ class Utterance:
         return AudioFrame(np.concatenate([frame.samples for frame in frames]), frames[0].rate)
 
 
-def _finish(stream: AsrStream) -> Transcript:
+def _finish(stream: AsrStream, last: AudioFrame | None) -> Transcript:
     """Gives back at once what the stream used: the next job on the lane may need it, and came before ours to close."""
     try:
+        if last is not None:
+            stream.accept(last)
         return stream.finish()
     finally:
         stream.close()
