@@ -112,7 +112,7 @@ async def test_closing_does_not_wait_for_an_engine_that_is_busy() -> None:
     release = threading.Event()
     loop = asyncio.get_running_loop()
     async with house(SMALL) as open_house:
-        for lane in open_house.asr.list()[0].lanes:
+        for lane in open_house.asr.loaded()[0].lanes:
             lane.post(lambda: release.wait(30))
         began = loop.time()
     release.set()
@@ -154,8 +154,8 @@ async def test_engines_are_lent_only_while_a_session_lasts() -> None:
         peer = FakePeer()
         peer.hangs_up()
         await open_house.serve("sess_one", peer)
-        assert [model.users for model in open_house.asr.list()] == [0]
-        assert [model.users for model in open_house.tts.list()] == [0]
+        assert [model.users for model in open_house.asr.loaded()] == [0]
+        assert [model.users for model in open_house.tts.loaded()] == [0]
 
 
 @asynccontextmanager

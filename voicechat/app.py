@@ -8,30 +8,38 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import ModuleType
 from typing import Any, Final, cast
 
 import structlog
 
-from voicechat import adapters, logs
+from voicechat import adapters, affinity, footprint, hardware, logs, warmup
+from voicechat.casting import Casting, Ensemble
+from voicechat.catalogue import BUILT_IN, Entry, Kind
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
+from voicechat.desk import Desk
 from voicechat.ears import Ears
 from voicechat.echo import Gate
 from voicechat.endpointing import Endpointing, Waits
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
 from voicechat.events import Failed
+from voicechat.evictor import Evictor
 from voicechat.lane import ThreadLane
+from voicechat.machine import Machine
 from voicechat.metrics import Metrics
-from voicechat.models import ModelManager
+from voicechat.models import LOAD_SECONDS, ModelManager
 from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline, Recogniser
-from voicechat.pool import Pool, places_on, workers_for
+from voicechat.placement import Device, Router
+from voicechat.pool import MOST_WORKERS, Pool, Spoken, places_on, workers_for
 from voicechat.protocols import Agent, AsrEngine, Lane, Peer, Spotter, TtsEngine, TurnDetector, VadEngine
-from voicechat.reply import Speaker
+from voicechat.residency import Limits
 from voicechat.session import Session
+from voicechat.shelf import COPY, Recipes, Shelf
+from voicechat.stock import Model, Recipe
 from voicechat.turnstile import Turnstile, Worker
 
 PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak"), "spotter": ("pocketsphinx",)}
@@ -89,18 +97,30 @@ def _spotter(settings: Settings) -> Spotter | None:
         return None
 
 
+def _on(settings: Settings, kind: str, device: str) -> Settings:
+    """Settings with which a kind's engines are loaded on a device."""
+    section = getattr(settings, kind)
+    return settings.model_copy(update={kind: section.model_copy(update={"device": device})})
+
+
 class House:
     """All that lives as long as the server: engines, lanes, metrics, and the sessions that run.
 
-    `lanes` makes a lane of a name and a deadline in seconds.
+    `lanes` makes a lane of a name and a deadline in seconds; `survey` tells the devices.
     """
 
-    def __init__(self, settings: Settings, lanes: Callable[[str, float], Lane] = ThreadLane) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lanes: Callable[[str, float], Lane] = ThreadLane,
+        survey: Callable[[], Sequence[Device]] = hardware.devices,
+    ) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.asr: ModelManager[AsrEngine] = ModelManager()
-        self.tts: ModelManager[TtsEngine] = ModelManager()
         self.agent: Agent
+        self.asr: ModelManager[AsrEngine]
+        self.tts: ModelManager[TtsEngine]
+        self.desk: Desk
         self._fast: VadEngine
         self._slow: VadEngine
         self._detector: TurnDetector | None = None
@@ -108,43 +128,154 @@ class House:
         self._detecting: Lane
         self._make_lane = lanes
         self._lanes: list[Lane] = []
+        self._shelf = Shelf(settings.models.root)
+        self._look = survey
+        self._devices: Sequence[Device] = ()
         self._running: dict[str, Pipeline] = {}
         self._places = settings.server.max_sessions
         self._log = structlog.get_logger()
 
     async def open(self) -> None:
-        """Loads every engine. Raises AdapterError or ConfigError."""
+        """Loads every engine. Raises VoicechatError, alone or in a group."""
         settings = self.settings
-        hearing = tuple(self._lane(f"asr-{i}", settings.asr.deadline) for i in range(min(4, os.cpu_count() or 1)))
-        speaking = self._lane("tts-0", settings.tts.deadline)
         self.agent = choose("agent", settings.agent.engine, settings)
-        phrases = self.agent.phrases
+        helping = self._lane("house", settings.asr.deadline)
+        await helping.run(self._look_at_the_shelf)
+        self._furnish()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.asr.load(lambda: choose("asr", settings.asr.engine, settings, phrases), hearing))
-            group.create_task(self.tts.load(lambda: choose("tts", settings.tts.engine, settings), (speaking,)))
-            fast = group.create_task(speaking.run(lambda: choose("vad", "webrtc", settings)))
-            slow = group.create_task(speaking.run(lambda: choose("vad", "silero", settings)))
-            spotter = group.create_task(speaking.run(lambda: _spotter(settings)))
+            group.create_task(self._stock("asr", self.asr, settings.asr.engine, settings.asr.preload))
+            group.create_task(self._stock("tts", self.tts, settings.tts.engine, settings.tts.preload))
+            fast = group.create_task(helping.run(lambda: choose("vad", "webrtc", settings)))
+            slow = group.create_task(helping.run(lambda: choose("vad", "silero", settings)))
+            spotter = group.create_task(helping.run(lambda: _spotter(settings)))
         self._fast, self._slow, self._spotter = fast.result(), slow.result(), spotter.result()
-        self._pool = self._speakers(self.tts.list()[0].engine, speaking)
+        await self._stock_more()
         if settings.turn.detector:
             self._detecting = self._lane("turn-0", settings.asr.deadline)
             self._detector = await self._detecting.run(lambda: choose("turn", "smart_turn", settings))
         self._check_voice()
 
-    def _speakers(self, engine: TtsEngine, first: Lane) -> Pool:
-        """The workers of an engine, of which the first is there."""
+    def _look_at_the_shelf(self) -> None:
+        """Blocking. A folder that cannot be read has no models: the built-in ones need none."""
+        try:
+            self._shelf.entries()
+        except AdapterUnavailable as error:
+            self._log.warning("no models", error=error.message)
+
+    def _furnish(self) -> None:
+        """What models live on: devices, lanes, limits, and who chooses between those that speak."""
+        knobs = self.settings.models
+        self._evictor = Evictor(Limits(knobs.ttl, knobs.resident_cap, knobs.memory_budget), knobs.evict_interval)
+        makers = [self._lane(f"load-{number}", LOAD_SECONDS) for number in range(knobs.max_parallel_loads)]
+        self._machine = machine = Machine(
+            lanes=self._lanes_on, makers=makers, survey=self._survey_devices, measure=footprint.used
+        )
+        self.asr = ModelManager(
+            "asr", self._recipes("asr", self.agent.phrases), machine, self._evictor,
+            warm_up=warmup.listen, observe=self.metrics.observe_models,
+        )  # fmt: skip
+        self.tts = ModelManager(
+            "tts", self._recipes("tts"), machine, self._evictor,
+            warm_up=warmup.speak, observe=self.metrics.observe_models,
+        )  # fmt: skip
+        routing = self.settings.routing
+        self._affinity = affinity.connect(routing.affinity)
+        self._turnstile = Turnstile(lambda device: places_on(device, self.settings.tts.per_device))
+        self._ensemble = Ensemble(
+            self.tts,
+            Router(
+                routing.strategy,
+                stale_seconds=routing.stale_seconds,
+                fallback=routing.fallback,
+                observers=[self.metrics.observe_routing],
+            ),
+            self._affinity,
+            pool=self._pool,
+            interim=self.settings.tts.interim,
+            alias=self._shelf.alias,
+        )
+        self.desk = Desk(self._shelf, {"asr": self.asr, "tts": self.tts}, self._survey_devices)
+
+    def _survey_devices(self) -> Sequence[Device]:
+        """Blocking."""
+        self._devices = self._look()
+        return self._devices
+
+    def _recipes(self, kind: Kind, *arguments: object) -> Recipes[Any]:
+        """Of every model of a kind; `arguments` are what its adapters are loaded with beside the settings."""
+
+        def recipe(engine: str, entry: Entry | None) -> Recipe[Any]:
+            settings = self.settings if entry is None else entry.chosen(self.settings)
+            wanted = "cpu" if engine in BUILT_IN else getattr(settings, kind).device
+
+            def make(device: str) -> Any:
+                if device == "cpu" and wanted == "auto" and len(self._devices) == 1:
+                    device = wanted  # nothing here tells of GPUs; the engine's library may see one
+                return choose(kind, engine, _on(settings, kind, device), *arguments)
+
+            return Recipe(engine, make, wanted, memory=entry.size if entry is not None else 0)
+
+        return Recipes(self._shelf, kind, adapters.names(kind), recipe)
+
+    def _lanes_on(self, kind: str, device: str) -> tuple[Lane, ...]:
+        """As many as can work at the same time."""
+        knobs = self.settings.tts if kind == "tts" else self.settings.asr
+        count = min(MOST_WORKERS, os.cpu_count() or 1)
+        if kind == "tts" and self.settings.tts.workers is not None:
+            count = self.settings.tts.workers
+        place = kind if device == "cpu" else f"{kind}-{device}"
+        return tuple(self._lane(f"{place}-{number}", knobs.deadline) for number in range(count))
+
+    def _pool(self, model: Model[TtsEngine], tell: Callable[[Spoken], None]) -> Pool:
+        """The workers of a model that speaks."""
+        lanes = model.lanes[: workers_for(model.engine, self.settings.tts.workers)]
+        workers = [Worker(model.engine, lane, model.device) for lane in lanes]
+        return Pool(workers, self._turnstile, [self.metrics.observe_synthesis, tell])
+
+    async def _stock(self, kind: str, models: ModelManager[Any], wanted: str, preload: Sequence[str]) -> None:
+        """Loads the default model of a kind. Raises ConfigError or AdapterError."""
+        for name in (*([] if wanted == "auto" else [wanted]), *preload):
+            if name not in models.recipes:
+                allowed = ", ".join([*(["auto"] if name == wanted else []), *models.recipes])
+                key = "engine" if name == wanted else "preload"
+                raise ConfigError("bad_config", f"{kind}.{key}: found '{name}'; allowed: {allowed}")
+        reasons = []
+        for name in PREFERRED[kind] if wanted == "auto" else (wanted,):
+            try:
+                await models.load(name)
+            except AdapterUnavailable as error:
+                if wanted != "auto":
+                    raise
+                models.forget(name)
+                reasons.append(f"{name}: {error.message}")
+            else:
+                models.default = name
+                models.keep(name)
+                return
+        raise AdapterUnavailable("no_engine", f"no {kind} engine can be loaded here; {'; '.join(reasons)}")
+
+    async def _stock_more(self) -> None:
+        """Loads what is not needed to begin with: that it cannot be loaded is told and no more. Raises ConfigError."""
         knobs = self.settings.tts
-        more = [self._lane(f"tts-{number}", knobs.deadline) for number in range(1, workers_for(engine, knobs.workers))]
-        turnstile = Turnstile(lambda device: places_on(device, knobs.per_device))
-        return Pool([Worker(engine, lane) for lane in (first, *more)], turnstile, [self.metrics.observe_synthesis])
+        copies = [f"{self.tts.default}{COPY}{number}" for number in range(2, knobs.copies + 1)]
+        if knobs.interim:
+            if knobs.interim not in self.tts.recipes:
+                allowed = ", ".join(self.tts.recipes)
+                raise ConfigError("bad_config", f"tts.interim: found '{knobs.interim}'; allowed: {allowed}")
+            copies.append(knobs.interim)
+        for name in copies:
+            self.tts.keep(name)
+        loads = [self.tts.load(name) for name in (*copies, *knobs.preload)]
+        loads += [self.asr.load(name) for name in self.settings.asr.preload]
+        for failure in await asyncio.gather(*loads, return_exceptions=True):
+            if isinstance(failure, BaseException) and not isinstance(failure, VoicechatError):
+                raise failure
 
     def _check_voice(self) -> None:
-        """Raises ConfigError. A caller who asks for a voice that is not there gets the first; an operator is told."""
+        """Raises ConfigError. A caller who asks for a voice that is not there gets the default; an operator is told."""
         wanted = self.settings.tts.voice
-        with self.tts.lend() as model:
-            names = [voice.name for voice in model.engine.voices]
-        if wanted and wanted not in names:
+        if self._ensemble.find(wanted) is None:
+            names = [voice.name for voice in self._ensemble.any().model.engine.voices]
             allowed = f"allowed with {self.tts.default}: {', '.join(names)}"
             raise ConfigError("bad_config", f"tts.voice: found '{wanted}'; {allowed}")
 
@@ -166,10 +297,23 @@ class House:
     async def serve(self, session: str, peer: Peer) -> None:
         """See `protocols.Reception.serve`."""
         knobs = self.settings.turn
-        state = Session(
-            session, self._defaults(), knobs, [self.metrics.observe, logs.observer(session), peer.notify]
+        casting = Casting(
+            self._ensemble,
+            session,
+            in_flight=self.settings.tts.in_flight,
+            left=lambda: peer.left,
+            tell=lambda event: state.emit(event),
         )
-        with self.asr.lend() as asr, self.tts.lend():
+        observers = [self.metrics.observe, logs.observer(session), peer.notify, casting.observe]
+        state = Session(session, self._defaults(), knobs, observers)
+        async with AsyncExitStack() as stack:
+            try:
+                asr = await stack.enter_async_context(self.asr.lend())
+                await casting.open()
+            except VoicechatError as error:  # the house is closing
+                peer.notify(Failed(error.code, error.message))
+                return
+            stack.push_async_callback(casting.close)
             patience = self._patience(asr.engine.name)
             gate = Gate(knobs.echo.margin_db) if knobs.echo.gate else None
             pipeline = Pipeline(
@@ -178,9 +322,9 @@ class House:
                 ears=Ears(self._fast.open(), self._slow.open(), patience=patience, gate=gate, spotter=self._spotter),
                 recogniser=Recogniser(asr.engine, asr.lane()),
                 agent=self.agent,
-                speaker=Speaker(self._pool, self.settings.tts.in_flight, lambda: peer.left),
+                speaker=casting,
                 settings=self.settings,
-                chores=[patience.run] if isinstance(patience, SecondOpinion) else [],
+                chores=[casting.run, *([patience.run] if isinstance(patience, SecondOpinion) else [])],
             )
             self._running[session] = pipeline
             try:
@@ -218,9 +362,12 @@ class House:
             await self.agent.close()
         if self._spotter is not None:
             self._spotter.close()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.asr.close())
-            group.create_task(self.tts.close())
+        if hasattr(self, "desk"):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.asr.close())
+                group.create_task(self.tts.close())
+                group.create_task(self._affinity.close())
+            await self._machine.close()
         async with asyncio.TaskGroup() as group:
             for lane in self._lanes:
                 group.create_task(lane.close())
@@ -239,6 +386,10 @@ class House:
                 threshold=settings.vad.silero.threshold, silence=settings.turn.silence, prefix=settings.turn.prefix
             ),
         )
+
+    def watches(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the sessions, for ever."""
+        return [self.watch_loop(), self._evictor.watch()]
 
     async def watch_loop(self) -> None:
         """Measures how late the loop runs its timers, for ever."""
@@ -261,13 +412,13 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
         from voicechat.transport import http
         from voicechat.transport.silence import SILENCE
 
-        site = http.build(settings, house, registry=house.metrics.registry)
+        site = http.build(settings, house, registry=house.metrics.registry, operations=house.desk)
         runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         port = await _listen(runner, settings.server.host, settings.server.port)
         assert runner.server is not None
-        for watch in (house.watch_loop(), site[SILENCE].cut(runner.server)):
+        for watch in (*house.watches(), site[SILENCE].cut(runner.server)):
             stack.callback(asyncio.create_task(watch).cancel)
         gc.collect()
         gc.freeze()

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -133,14 +133,11 @@ class Catalogue:
         It may be incomplete. Raises AdapterUnavailable with the code model_not_found.
         """
         entries = self.entries()
-        for entry in entries:
-            if entry.name == name:
-                return entry
-        spoken = [entry for entry in entries if _speaker(entry) and f"{entry.engine}-{_speaker(entry)}" == name]
-        if not spoken:
+        found = named(name, entries)
+        if found is None:
             known = ", ".join(entry.name for entry in entries if entry.complete)
             raise AdapterUnavailable("model_not_found", f"there is no model {name[:NAME_LENGTH]!r}; there are {known}")
-        return min(spoken, key=_rank)
+        return found
 
     def _whisper(self) -> Iterator[Entry]:
         for folder in self._children("whisper"):
@@ -206,6 +203,15 @@ class Catalogue:
             return (f"{place.name} cannot be read",)
         outside = next((path for path in (place, *files) if not packs.is_inside(path, self.root)), None)
         return (f"{outside.name} leads out of {self.root}",) if outside is not None else ()
+
+
+def named(name: str, entries: Collection[Entry]) -> Entry | None:
+    """The model of that name, or else the best one whose speaker is called so."""
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    spoken = [entry for entry in entries if _speaker(entry) and f"{entry.engine}-{_speaker(entry)}" == name]
+    return min(spoken, key=_rank, default=None)
 
 
 def whisper_lacks(folder: Path) -> list[str]:

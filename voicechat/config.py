@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from voicechat.errors import ConfigError
@@ -202,6 +202,8 @@ class AsrSettings(Section):
     language: str = "en"
     deadline: Seconds = 20.0
     """A step of recognition that takes longer has failed."""
+    preload: tuple[str, ...] = ()
+    """Models that are loaded at start beside the engine's own."""
     whisper: WhisperSettings = WhisperSettings()
     whisperx: WhisperXSettings = WhisperXSettings()
     pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
@@ -268,6 +270,12 @@ class TtsSettings(Section):
     device: Device = "auto"
     voice: str = ""
     """The default voice; empty: the engine's first."""
+    interim: str = ""
+    """The model that speaks while one that is asked for loads; empty: the one that spoke before."""
+    preload: tuple[str, ...] = ()
+    """Models that are loaded at start beside the engine's own."""
+    copies: Count = 1
+    """Of the engine's own model, each on the device with the most free memory: for more than one GPU."""
     deadline: Seconds = 20.0
     """A step of synthesis that takes longer has failed."""
     workers: Count | None = None
@@ -307,6 +315,15 @@ class ModelSettings(Section):
         "https://huggingface.co"
     )
     """Where `models pull` fetches from: this or a mirror of it."""
+    ttl: Seconds | None = 900.0
+    """A model that nobody uses is unloaded after so long; null: never. The engines' own always stay."""
+    evict_interval: Annotated[float, Field(gt=0)] = 30.0
+    """How often such models are looked for."""
+    resident_cap: Count | None = None
+    """The most models in memory; of more, the one that was used least recently is unloaded. Null: no limit."""
+    memory_budget: Annotated[ByteSize, Field(ge=1)] | None = None
+    """The most that models may take on each device, e.g. 8GiB; null: no limit."""
+    max_parallel_loads: Count = 2
 
 
 class RoutingSettings(Section):

@@ -40,9 +40,10 @@ class Draft:
             self._released.set()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, spawn: Spawn) -> None:
+    def begin(self, spawn: Spawn) -> "asyncio.Task[None]":
         """Makes sound, in a task of its own."""
         self._task = spawn(self._run())
+        return self._task
 
     def release(self) -> None:
         """It is to be heard."""

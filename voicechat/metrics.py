@@ -20,6 +20,7 @@ from voicechat.events import (
 )
 from voicechat.placement import Routed
 from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Spoken
+from voicechat.residency import Change
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
 WAIT_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -94,6 +95,21 @@ class Metrics:
         self.clause_sound = Counter(
             "voicechat_synthesis_sound_seconds", "Sound made.", ["engine", "outcome"], registry=registry
         )
+        self.models = Gauge("voicechat_models", "Models in memory.", ["kind"], registry=registry)
+        self.model_bytes = Gauge("voicechat_model_bytes", "Memory of models, as measured.", ["kind"], registry=registry)
+        self.model_loads = Counter(
+            "voicechat_model_loads", "Models loaded, or not.", ["kind", "outcome"], registry=registry
+        )
+        self.model_unloads = Counter(
+            "voicechat_model_unloads", "Models unloaded, and why.", ["kind", "reason"], registry=registry
+        )
+        self.model_load_time = Histogram(
+            "voicechat_model_load_seconds",
+            "What loading a model took, waiting for its place included.",
+            ["kind"],
+            buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0),
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "voicechat_loop_lag_seconds",
             "How late the event loop runs its timers.",
@@ -149,3 +165,17 @@ class Metrics:
                 self.clauses.labels(spoken.engine, spoken.outcome).inc()
                 self.clause_work.labels(spoken.engine, spoken.outcome).inc(spoken.work)
                 self.clause_sound.labels(spoken.engine, spoken.outcome).inc(spoken.sound)
+
+    def observe_models(self, change: Change) -> None:
+        match change.what:
+            case "loaded":
+                self.models.labels(change.kind).inc()
+                self.model_bytes.labels(change.kind).inc(change.memory)
+                self.model_loads.labels(change.kind, "loaded").inc()
+                self.model_load_time.labels(change.kind).observe(change.seconds)
+            case "failed":
+                self.model_loads.labels(change.kind, "failed").inc()
+            case "unloaded":
+                self.models.labels(change.kind).dec()
+                self.model_bytes.labels(change.kind).dec(change.memory)
+                self.model_unloads.labels(change.kind, change.reason).inc()

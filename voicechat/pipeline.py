@@ -50,7 +50,7 @@ from voicechat.hearing import Conversation, Hearing
 from voicechat.interruptions import BrokenOff, Interruptions, rest_of
 from voicechat.preemption import Preemption
 from voicechat.protocols import Agent, AsrEngine, Heard, Lane, Peer
-from voicechat.reply import Reply, Speaker, Timeline
+from voicechat.reply import Cast, Reply, Timeline
 from voicechat.session import Session
 from voicechat.utterance import Utterance
 
@@ -83,14 +83,14 @@ class Pipeline:
         ears: Ears,
         recogniser: Recogniser,
         agent: Agent,
-        speaker: Speaker,
+        speaker: Cast,
         settings: Settings,
         chores: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         """`chores` run beside the session as long as it does."""
         self._session, self._peer = session, peer
         self._chores = chores
-        self._recogniser, self._agent, self._speaker = recogniser, agent, speaker
+        self._recogniser, self._agent, self._cast = recogniser, agent, speaker
         self._settings = settings
         self._hearing = Hearing(
             session,
@@ -394,15 +394,17 @@ class Pipeline:
         session.tell_state()
 
     def _draft(self, words: Words, settings: SessionSettings, *, held: bool = False) -> Draft:
+        speaker = self._cast.cast(settings)
         draft = Draft(
             words,
-            self._speaker.synthesis(settings),
-            rate=self._speaker.engine.rate,
+            speaker.synthesis(settings),
+            rate=speaker.engine.rate,
             fallback=self._settings.agent.fallback,
             held=held,
         )
         if settings.speaks:
-            draft.begin(self._spawn)
+            over = speaker.begin()
+            draft.begin(self._spawn).add_done_callback(lambda _: over())
         return draft
 
     async def _run_reply(self, reply: Reply) -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
@@ -45,17 +46,36 @@ class Timeline:
         )
 
 
+class Cast(Protocol):
+    """Chooses who speaks."""
+
+    def cast(self, settings: SessionSettings) -> "Speaker":
+        """For the next answer. Waits for nothing."""
+        ...
+
+
+def _held() -> Callable[[], None]:
+    return lambda: None
+
+
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who speaks a session's answers, how many clauses at a time, and how slowly each voice speaks.
+    """Who speaks an answer, how many clauses at a time, and how slowly each voice speaks.
 
-    `left` says how many seconds of the answer's sound have been queued and not heard.
+    `left` says how many seconds of the answer's sound have been queued and not heard. `named` is the voice, where it
+    is not the session's own name for it. `begin` holds who speaks until what it gives is called.
     """
 
     pool: Pool
     in_flight: int
     left: Callable[[], float]
     paces: defaultdict[str, Pace] = field(default_factory=lambda: defaultdict(Pace))
+    named: str | None = None
+    begin: Callable[[], Callable[[], None]] = _held
+
+    def cast(self, settings: SessionSettings) -> "Speaker":
+        """It speaks every answer itself."""
+        return self
 
     @property
     def engine(self) -> TtsEngine:
@@ -67,7 +87,7 @@ class Speaker:
 
     def synthesis(self, settings: SessionSettings) -> Synthesis:
         """For one answer."""
-        voice = self.voice(settings.voice)
+        voice = self.voice(settings.voice if self.named is None else self.named)
         return Synthesis(
             self.pool,
             voice=voice,
