@@ -200,3 +200,36 @@ async def test_server_of_another_kind_is_one_line(tmp_path: Path) -> None:
     finally:
         await runner.cleanup()
     assert answer == (1, "", f"{url}: what answers there is no voicechat that is new enough\n")
+
+
+async def test_real_server_loads_what_it_is_told_and_keeps_its_default(tmp_path: Path) -> None:
+    piper.build(tmp_path / "piper" / "en_US-amy-medium.onnx", language="en_US")
+    (tmp_path / "piper" / "bad.onnx").write_bytes(b"no model at all")
+    (tmp_path / "piper" / "bad.onnx.json").write_text("{}")
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "voicechat", "serve", "--port", "0",
+        cwd=ROOT,
+        env={
+            **os.environ, "VOICECHAT__MODELS__ROOT": str(tmp_path), "VOICECHAT__TTS__ENGINE": "espeak",
+            "VOICECHAT__ASR__ENGINE": "scripted",
+        },
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        ready = await asyncio.wait_for(server.stdout.readline(), 40)
+        url = ready.decode().split()[3]
+        loaded = await models("load", "piper-amy", "--url", url, root=tmp_path)
+        assert loaded == (0, "piper-en_US-amy-medium: resident\n", "")
+        status, _, err = await models("load", "piper-bad", "--url", url, root=tmp_path)
+        assert status == 1 and err.startswith(f"{url}: piper") and err.count("\n") == 1
+        status, _, err = await models("unload", "espeak", "--url", url, root=tmp_path)
+        assert status == 1 and "espeak cannot be unloaded" in err
+        _, out, _ = await models("list", "--url", url, "--json", root=tmp_path)
+        states = {model["name"]: model["state"] for model in json.loads(out)}
+        assert (states["piper-en_US-amy-medium"], states["espeak"]) == ("resident", "resident")
+        assert (states["piper-bad"], states["tone"]) == ("failed", "absent")
+    finally:
+        server.terminate()
+        await asyncio.wait_for(server.communicate(), 40)
+    assert server.returncode == 0

@@ -96,11 +96,22 @@ def tell_one(model: Model) -> None:
     console = Console(soft_wrap=True)
     width = max(map(len, model))
     for key, value in model.items():
-        if key in ("size", "memory"):
-            value = _size(value)
-        lines = value if key == "faults" else [" ".join(value) if isinstance(value, list | tuple) else value]
-        for line in lines:
-            console.print(f"{key:{width}}  {_plain(str(line))}".rstrip(), highlight=False)
+        for line in _lines(key, value):
+            console.print(f"{key:{width}}  {_plain(line)}", highlight=False)
+
+
+def _lines(key: str, value: Any) -> list[str]:
+    """None for what is empty."""
+    match value:
+        case bool():
+            return ["yes" if value else "no"]
+        case int() if key in ("size", "memory"):
+            return [_size(value)] if value else []
+        case float():
+            return [f"{value:.1f} s"] if value else []
+        case list():
+            return value if key == "faults" else [" ".join(value)] if value else []
+    return [str(value)] if value not in ("", None) else []
 
 
 def as_json(found: Sequence[Model] | Model) -> str:
