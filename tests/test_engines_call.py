@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import numpy as np
 import pytest
 import yaml
@@ -106,4 +107,32 @@ async def test_the_answer_stops_when_the_caller_says_so(root: Path, question: Sa
         before = len(np.flatnonzero(np.abs(caller.heard.astype(np.int32)) > 1000))
         await asyncio.sleep(0.5)
         assert len(np.flatnonzero(np.abs(caller.heard.astype(np.int32)) > 1000)) == before
+        assert await ask(caller, question) == QUESTION
+
+
+BROKEN: Final[dict[str, bytes]] = {
+    "piper/en_US-garbage-medium.onnx": b"junk" * 100,
+    "piper/en_US-empty-medium.onnx": b"",
+    "whisper/garbage/model.bin": b"junk" * 100,
+    "whisper/empty/model.bin": b"",
+}
+
+
+@pytest.mark.parametrize("file", BROKEN)
+async def test_a_second_model_that_is_broken_leaves_the_first_its_callers(
+    root: Path, question: Samples, file: str
+) -> None:
+    kind, name = Path(file).parts[0], Path(Path(file).parts[1]).stem
+    if kind == "piper":
+        tiny_piper.build(root / file)
+    else:
+        tiny_whisper.build((root / file).parent)
+    (root / file).write_bytes(BROKEN[file])
+    async with call(root) as (caller, _), aiohttp.ClientSession() as http:
+        url = caller.location.split("/v1/")[0]
+        async with http.post(f"{url}/admin/models/{kind}-{name}/load") as response:
+            assert response.status == 500
+            error = (await response.json())["error"]
+        assert error["code"] == "bad_model"
+        assert name in error["message"] and "\n" not in error["message"]
         assert await ask(caller, question) == QUESTION
