@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3.13 python3 python3.12; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help serve demo test check bench
+.PHONY: help serve demo test soak check bench
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \2/p' Makefile | while read -r make target words; do \
@@ -29,6 +29,9 @@ demo: $(VENV)/.installed  ## a three-turn conversation with a real server and a 
 # One OpenMP thread: engines that each take all cores slow one another down.
 test: $(VENV)/.installed-dev browser redis  ## run the tests; ARGS=... go to pytest
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.installed-dev  ## play 2,000 random lives of models; make test plays 60
+	@VOICECHAT_RUNS=2000 $(BIN)/python -m pytest tests/test_models_always.py $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, types, import floors, and that the pins fit together
 	@$(BIN)/ruff check .

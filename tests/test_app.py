@@ -9,19 +9,26 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import generate_latest
 
 from tests.fakes import FakePeer
 from tests.tiny import piper, whisper
 from voicechat import adapters, app
 from voicechat.audio import AudioFrame
 from voicechat.caller import Caller
-from voicechat.commands import Command
+from voicechat.commands import AddItem, Command, CreateReply, UpdateSettings
 from voicechat.config import AgentSettings, AsrSettings, ModelSettings, ServerSettings, Settings, TtsSettings
-from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
-from voicechat.events import Failed, SessionEnded, SessionStarted
+from voicechat.conversation import Item, Role
+from voicechat.errors import AdapterUnavailable, ConfigError, ModelBusy, NoRoom, VoicechatError
+from voicechat.events import Failed, ReplyFinished, SessionEnded, SessionStarted, SettingsChanged
+from voicechat.placement import Device
+from voicechat.stock import State
+
+GIB = 1024**3
 
 SMALL = Settings(
     agent=AgentSettings(engine="echo"), asr=AsrSettings(engine="pocketsphinx"), tts=TtsSettings(engine="tone")
@@ -93,6 +100,7 @@ async def test_stopping_does_not_wait_for_an_engine_that_is_still_loading(monkey
         if kind == "asr":
             loading.set()
             release.wait(30)
+            raise AdapterUnavailable("too_late", "nobody waits for it")
         return real(kind, wanted, *arguments)
 
     real = app.choose
@@ -156,6 +164,103 @@ async def test_engines_are_lent_only_while_a_session_lasts() -> None:
         await open_house.serve("sess_one", peer)
         assert [model.users for model in open_house.asr.loaded()] == [0]
         assert [model.users for model in open_house.tts.loaded()] == [0]
+
+
+async def test_who_asks_for_a_voice_of_another_model_gets_it_in_the_next_answer() -> None:
+    settings = SMALL.model_copy(update={"agent": AgentSettings(engine="echo", greeting="Hello there.")})
+    async with house(settings) as open_house:
+        peer = FakePeer()
+        wire = asyncio.create_task(peer.speak())
+        serving = asyncio.create_task(open_house.serve("sess_one", peer))
+        await peer.until(ReplyFinished)
+        peer.asks(UpdateSettings({"voice": "espeak-en-gb"}))
+        await peer.until(SettingsChanged)
+        async with open_house.tts.lend("espeak"):
+            pass  # it has been loaded
+        peer.asks(AddItem(Item("item_mine", Role.USER, "Say it again")))
+        peer.asks(CreateReply())
+        await peer.until(ReplyFinished, 2)
+        in_use = {model.name: model.users for model in open_house.tts.loaded()}
+        peer.hangs_up()
+        await serving
+        wire.cancel()
+        await asyncio.wait({wire})
+        assert in_use == {"tone": 0, "espeak": 1}
+        spoken = 'voicechat_synthesis_clauses_total{engine="%s",outcome="done"}'
+        metrics = generate_latest(open_house.metrics.registry).decode()
+        assert all(f"{spoken % engine} 1.0" in metrics for engine in ("tone", "espeak"))
+        assert 'voicechat_models{kind="tts"} 2.0' in metrics
+        assert not [event for event in peer.events if isinstance(event, Failed)]
+
+
+async def test_models_of_the_folder_are_preloaded_by_name_and_told_to_operators(tmp_path: Path) -> None:
+    piper.build(tmp_path / "piper" / "en_US-amy-medium.onnx")
+    settings = SMALL.model_copy(
+        update={
+            "models": ModelSettings(root=tmp_path),
+            "tts": TtsSettings(engine="tone", interim="espeak", preload=("piper-en_US-amy-medium",)),
+        }
+    )
+    async with house(settings) as open_house:
+        states = {model["name"]: model["state"] for model in await open_house.desk.models()}
+        loaded = {"tone", "espeak", "piper-en_US-amy-medium", "pocketsphinx"}
+        assert {name for name, state in states.items() if state == "resident"} == loaded
+        for name in ("tone", "espeak"):
+            with pytest.raises(ModelBusy, match="cannot be unloaded"):
+                await open_house.desk.unload(name)
+        piper.build(tmp_path / "piper" / "en_US-joe-medium.onnx")
+        assert await open_house.desk.load("piper-joe") == "piper-en_US-joe-medium"
+        assert await open_house.desk.unload("piper-amy") == "piper-en_US-amy-medium"
+
+
+async def test_model_that_cannot_be_preloaded_is_no_reason_not_to_serve(tmp_path: Path) -> None:
+    piper.build(tmp_path / "piper" / "bad.onnx").write_bytes(b"no model at all")
+    tts = TtsSettings(engine="tone", preload=("piper-bad",))
+    settings = SMALL.model_copy(update={"models": ModelSettings(root=tmp_path), "tts": tts})
+    async with house(settings) as open_house:
+        (bad,) = [info for info in open_house.tts.list() if info.name == "piper-bad"]
+        assert (bad.state, bool(bad.error)) == (State.FAILED, True)
+
+
+@pytest.mark.parametrize("key", ["engine", "interim", "preload"])
+async def test_model_that_does_not_exist_is_a_mistake_in_the_configuration(tmp_path: Path, key: str) -> None:
+    wanted: Any = ("nonesuch",) if key == "preload" else "nonesuch"
+    tts = TtsSettings(engine="tone").model_copy(update={key: wanted})
+    settings = SMALL.model_copy(update={"models": ModelSettings(root=tmp_path), "tts": tts})
+    with pytest.raises((ConfigError, ExceptionGroup)) as caught:
+        async with house(settings):
+            pass
+    error = caught.value.exceptions[0] if isinstance(caught.value, ExceptionGroup) else caught.value
+    assert f"tts.{key}: found 'nonesuch'; allowed: " in str(error)
+
+
+async def test_copies_of_a_voice_go_to_different_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken: list[str] = []
+
+    def choose(kind: str, wanted: str, settings: Settings, *arguments: object) -> object:
+        if (kind, wanted) == ("tts", "piper"):
+            taken.append(settings.tts.device)
+            return real("tts", "tone", settings)
+        return real(kind, wanted, settings, *arguments)
+
+    def survey() -> list[Device]:
+        free = {f"cuda:{number}": 8 * GIB * (f"cuda:{number}" not in taken) for number in range(2)}
+        return [Device("cpu", 64 * GIB, 32 * GIB), *(Device(name, 8 * GIB, room) for name, room in free.items())]
+
+    real = app.choose
+    monkeypatch.setattr(app, "choose", choose)
+    settings = SMALL.model_copy(
+        update={"models": ModelSettings(root=tmp_path), "tts": TtsSettings(engine="piper", copies=2)}
+    )
+    open_house = app.House(settings, survey=survey)
+    try:
+        await open_house.open()
+        models = open_house.tts.loaded()
+        assert [(model.name, model.device) for model in models] == [("piper", "cuda:0"), ("piper#2", "cuda:1")]
+        assert not {lane.name for lane in models[0].lanes} & {lane.name for lane in models[1].lanes}
+        assert sorted(taken) == ["cuda:0", "cuda:1"]
+    finally:
+        await open_house.close()
 
 
 @asynccontextmanager

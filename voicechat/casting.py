@@ -165,9 +165,6 @@ class Casting:
         part = self._part(settings.voice)
         self._want(part.model)
         voice, named = self._voice_for(part)
-        if named and all(one.name != named for one in voice.model.engine.voices):
-            self._miss(settings.voice)
-            named = ""
         paces = self._paces[original(voice.model.name)]
         return Speaker(voice.pool, self._in_flight, self._left, paces, named, lambda: self._begin(voice))
 
