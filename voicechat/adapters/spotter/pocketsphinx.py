@@ -24,7 +24,13 @@ Floats = NDArray[np.float32]
 WEIGHTS: Final = Path(__file__).with_name("pocketsphinx.npz")
 
 DOUBT: Final = 2.0
-"""Added to the network's logit: who interrupts waits a moment longer, rather than an "okay" cutting the answer."""
+"""Added to the network's logit: who interrupts waits a moment longer, rather than an "okay" cutting the answer.
+
+Measured in November 2026 by bench/spotter on 78 beginnings in 32 clips of people, and on 1,393 back-channels of
+synthetic voices that it was not trained with, at 5 to 30 dB above noise. Added 1.0: half of the people interrupt
+within 0.33 s, 67 % of the back-channels are held; 2.0: 0.37 s and 80 %; 3.0: 0.43 s and 86 %. 95 % are at most,
+because the longest ones last too long to wait for.
+"""
 
 PAIR: Final = 2
 """Frames of 10 ms that the network takes at a step."""
