@@ -286,8 +286,14 @@ class Models(RuleBasedStateMachine):
         self.do(self.machine.close())
 
     def _collect(self, waiter: asyncio.Task[Lease[Part]]) -> None:
-        if not waiter.cancelled() and waiter.exception() is None:
+        """Who waited has what was loaded, or was told why it was not."""
+        if waiter.cancelled():
+            return
+        error = waiter.exception()
+        if error is None:
             self.world.leases.append(waiter.result())
+        else:
+            assert isinstance(error, VoicechatError) and (self.over or error.code != "closing")
 
     def loaded(self, name: str) -> object:
         return next((model for model in self.models.loaded() if model.name == name), None)

@@ -316,7 +316,7 @@ class ModelSettings(Section):
     )
     """Where `models pull` fetches from: this or a mirror of it."""
     ttl: Seconds | None = 900.0
-    """A model that nobody uses is unloaded after so long; null: never. The engines' own always stay."""
+    """A model that nobody uses is unloaded after so long, preloaded or not; null: never. The default ones stay."""
     evict_interval: Annotated[float, Field(gt=0)] = 30.0
     """How often such models are looked for."""
     resident_cap: Count | None = None

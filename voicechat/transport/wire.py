@@ -46,7 +46,7 @@ _REQUESTS: Final = frozenset({
     "invalid_json", "unknown_event", "unknown_parameter", "missing_field", "invalid_value", "unsupported_parameter",
     "unsupported_content", "audio_not_base64", "audio_odd_length", "audio_on_channel", "not_text", "message_too_large",
     "item_not_found", "item_already_exists", "input_audio_buffer_commit_empty", "response_cancel_not_active",
-    "conversation_already_has_active_response",
+    "conversation_already_has_active_response", "voice_unknown",
 })  # fmt: skip
 """Errors that are the client's; all others are ours."""
 
