@@ -591,6 +591,8 @@ def test_patience_hears_reads_and_is_told_of_questions() -> None:
 class Deaf:
     """Takes every sound over an answer for our own."""
 
+    unsure = False
+
     def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
         return bool(levels) and levels[-1][0] > now - 0.1
 

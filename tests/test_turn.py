@@ -176,7 +176,7 @@ def test_push_to_talk_moves_nothing_by_sound() -> None:
     [
         pytest.param(0.3, WORDS, [(0.06, Act.PAUSE), (0.2, Act.CUT), (0.2, Act.BEGIN)], id="known words cut early"),
         pytest.param(0.7, HUM, [(0.06, Act.PAUSE)], id="what may be a back-channel is waited for"),
-        pytest.param(0.9, HUM, [(0.06, Act.PAUSE), (0.8, Act.CUT), (0.8, Act.BEGIN)], id="though not for ever"),
+        pytest.param(1.1, HUM, [(0.06, Act.PAUSE), (1.0, Act.CUT), (1.0, Act.BEGIN)], id="though not for ever"),
     ],
 )
 def test_a_spotter_tells_words_from_back_channels(sound: float, clues: Clues, acts: list[tuple[float, Act]]) -> None:

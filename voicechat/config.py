@@ -71,7 +71,7 @@ class BargeInSettings(WaitingSettings):
     confirm_alone: Seconds = 0.5
     release: Seconds = 0.3
     """Quiet after a pause that lets the answer go on."""
-    longest_back_channel: Seconds = 0.8
+    longest_back_channel: Seconds = 1.0
     """So long a back-channel is waited for; who speaks on interrupts."""
     back_channels: tuple[str, ...] = (
         "mhm", "mm", "hmm", "uh huh", "uh", "um", "er", "erm", "ah", "oh", "okay", "ok", "right", "yeah", "yes", "yep",
@@ -170,7 +170,7 @@ class WhisperSettings(Section):
     threads: Count = 2
     """Of a processor's cores, for each worker."""
     workers: Annotated[int, Field(ge=1, le=16)] = 1
-    """Readings at the same time. One is quickest where they share a processor; on a GPU each takes memory of its own."""
+    """Readings at the same time. One is quickest where they share a processor; on a GPU each takes its own memory."""
     beam_size: Count = 1
     fitted_window: bool = False
     """Encode what was said and little more, instead of always 30 s. Far less work; not every model hears as well."""

@@ -36,6 +36,8 @@ _STEP_DB: Final = 8.0
 _SPARE: Final = 4
 """Where there is no need for more, one frame in so many is looked at: most calls have no echo."""
 _SETTLING: Final = 0.02
+_ENOUGH: Final = 0.8
+"""Seconds of our sound in which an echo would have been found."""
 
 
 class Noise:
@@ -102,6 +104,12 @@ class Gate:
         self._room: Room | None = None
         self._outstanding = 0.0
         self._count = 0
+        self._played = 0.0  # seconds
+
+    @property
+    def unsure(self) -> bool:
+        """Whether too little has been played to know of an echo."""
+        return self._room is None and self._played < _ENOUGH
 
     @property
     def delay(self) -> float | None:
@@ -122,6 +130,8 @@ class Gate:
             if self._count % _SPARE == 0:
                 self._noise.hear(decibels(powers(frame.samples, frame.rate)), _SPARE)
             return False
+        if given[0, ORDINARY].max() > AUDIBLE_DB:
+            self._played += FRAME_SECONDS
         heard = decibels(powers(frame.samples, frame.rate))
         self._noise.hear(heard)
         echo = self._room is not None and self._explains(self._room, given, heard)

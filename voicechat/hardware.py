@@ -38,7 +38,8 @@ def devices(
     """The processor, and each GPU as cuda:N in the order in which CUDA shows them to this process. Blocking.
 
     With `torch` PyTorch is asked for the GPUs where it is installed: it takes seconds to import and some hundred MB of
-    each GPU, but it is right where the driver's numbers are not, and knows parts of cards (MIG). `root` is where /proc and /sys are.
+    each GPU, but it is right where the driver's numbers are not, and knows parts of cards (MIG). `root` is where /proc
+    and /sys are.
     """
     found = _of_torch() if torch and importlib.util.find_spec("torch") else None
     if found is None:

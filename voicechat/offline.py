@@ -40,7 +40,7 @@ def say(settings: Settings, text: str, voice: str, out: Path) -> str:
 
 
 def transcribe(settings: Settings, file: Path, *, words: bool = False) -> Transcript:
-    """What is understood of a WAV at any rate from 8 to 48 kHz; with `words`, by a recogniser that gives their times."""
+    """What is understood of a WAV at 8 to 48 kHz; with `words`, by a recogniser that gives their times."""
     sound = clip.load(file)
     wanted = WITH_TIMES if words and settings.asr.engine == "auto" else settings.asr.engine
     if words and wanted != WITH_TIMES:

@@ -162,6 +162,11 @@ class EchoGate(Protocol):
         """Whether the frame is explained by what we played; `levels` as `Peer.levels` gives them."""
         ...
 
+    @property
+    def unsure(self) -> bool:
+        """Whether too little has been played to know of an echo: what comes back may be our own words."""
+        ...
+
 
 class Canceller(Protocol):
     """Takes our own sound out of a microphone beside our loudspeaker; of one pair. Not for two threads at a time."""

@@ -25,7 +25,7 @@ class Rules:
     silence: float = 0.3
     start: float = 0.1
     release: float = 0.3
-    longest_back_channel: float = 0.8
+    longest_back_channel: float = 1.0
     preempt_after: float | None = None
     """Quiet after which the end of a turn is likely, where more is waited for; None: nobody wants to know."""
     max_utterance: float = 30.0

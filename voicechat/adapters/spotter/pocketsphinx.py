@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 WEIGHTS: Final = Path(__file__).with_name("pocketsphinx.npz")
 
-DOUBT: Final = 2.0
+DOUBT: Final = 3.0
 """Added to the network's logit: who interrupts waits a moment longer, rather than an "okay" cutting the answer.
 
 Measured in November 2026 by bench/spotter on 78 beginnings in 32 clips of people, and on 1,393 back-channels of
