@@ -62,6 +62,18 @@ def spoken_over(room: Room, level: float, after: float, gate: Gate | None, seed:
     return call.answer(over), at, call
 
 
+def test_it_is_sure_of_a_silent_microphone_only() -> None:
+    """The first argument of a room is the coupling in dB: -100 is a headphone."""
+    sure = []
+    for coupling in (-100.0, -12.0):
+        gate = Gate()
+        assert gate.unsure, "nothing has been played"
+        call, _ = call_in(Room(coupling, delay=0.1, fading=0.2), gate=gate)
+        call.answer(next(answers()))
+        sure.append(not gate.unsure)
+    assert sure == [True, False]
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=str)
 def test_answers_on_a_speakerphone_do_not_cut_themselves(room: Room) -> None:
     call, _ = call_in(room, gate=Gate())

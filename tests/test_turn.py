@@ -183,6 +183,20 @@ def test_a_spotter_tells_words_from_back_channels(sound: float, clues: Clues, ac
     assert hear(floor_in(State.SPEAKING), SPEECH, sound, clues) == acts
 
 
+def test_a_voice_that_may_be_our_own_echo_interrupts_once_an_echo_would_have_ended() -> None:
+    clues = replace(WORDS, unsure=True)
+    assert hear(floor_in(State.SPEAKING), SPEECH, 0.5, clues) == [(0.06, Act.PAUSE)]
+    acts = [(0.06, Act.PAUSE), (0.6, Act.CUT), (0.6, Act.BEGIN)]
+    assert hear(floor_in(State.SPEAKING), SPEECH, 0.7, clues) == acts
+
+
+def test_the_words_of_an_echo_interrupt_nobody() -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH, 0.3, replace(WORDS, unsure=True))
+    assert floor.read("please stop talking about dinosaurs") == ()
+    assert floor.state is State.BARGED_IN
+
+
 def test_what_cannot_be_decided_is_decided_after_a_while() -> None:
     floor = floor_in(State.SPEAKING)
     acts = hear(floor, SPEECH, 0.1, HUM)

@@ -13,6 +13,10 @@ LIKELY: Final = 0.5
 """From this probability on, a back-channel is believed."""
 
 
+ECHO_SECONDS: Final = 0.6
+"""So much speech is no echo: that ends within half a second after a pause."""
+
+
 class Verdict(Enum):
     OPEN = auto()
     INTERRUPTION = auto()
@@ -28,18 +32,29 @@ class Candidate:
         self._age = 0.0
         self._quiet = 0.0
         self._said = Said()
+        self._unsure = self._echo = False  # whether it may be our own
 
     def hear(
-        self, rules: Rules, profile: Profile, *, speaking: bool, seconds: float, run: float, likely: float | None
+        self,
+        rules: Rules,
+        profile: Profile,
+        *,
+        speaking: bool,
+        seconds: float,
+        run: float,
+        likely: float | None,
+        unsure: bool,
     ) -> Verdict:
         """The next frame; `run` seconds of speech lie behind it without a hole.
 
-        `likely` is how likely it is a back-channel by its sound; None: unknown.
+        `likely` is how likely it is a back-channel by its sound; None: unknown. Unsure: it may be our own echo.
         """
+        self._unsure = self._unsure or unsure
+        self._echo = self._unsure and not reached(run, ECHO_SECONDS)
         self._age += seconds
         self.speech += seconds if speaking else 0.0
         self._quiet = 0.0 if speaking else self._quiet + seconds
-        if speaking and self._is_enough(rules, profile, run, likely):
+        if speaking and not self._echo and self._is_enough(rules, profile, run, likely):
             return Verdict.INTERRUPTION
         if reached(self._quiet, rules.release):
             return Verdict.NOTHING
@@ -50,7 +65,7 @@ class Candidate:
     def read(self, rules: Rules, profile: Profile, said: Said) -> Verdict:
         """All that has been understood of it so far. Words without speech are a recogniser's fancy."""
         self._said = said
-        if not reached(self.speech, rules.start):
+        if self._echo or not reached(self.speech, rules.start):
             return Verdict.OPEN
         if said.stops or 0 < profile.min_words <= said.others:
             return Verdict.INTERRUPTION

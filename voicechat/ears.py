@@ -41,9 +41,12 @@ class Ears:
     @property
     def back_channel(self) -> float | None:
         """How likely the candidate is a back-channel, 0 to 1; None: unknown."""
-        if self._spotting is None or (self._gate is not None and self._gate.unsure):
-            return None  # our own words are no back-channel either
-        return self._spotting.back_channel
+        return None if self._spotting is None else self._spotting.back_channel
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a voice over an answer may be what the gate let pass of the answer's own echo."""
+        return self._gate is not None and self._gate.unsure
 
     def hear(
         self, frame: AudioFrame, *, attentive: bool, levels: Sequence[Played], now: float

@@ -36,8 +36,10 @@ _STEP_DB: Final = 8.0
 _SPARE: Final = 4
 """Where there is no need for more, one frame in so many is looked at: most calls have no echo."""
 _SETTLING: Final = 0.02
-_ENOUGH: Final = 0.8
-"""Seconds of our sound in which an echo would have been found."""
+_LATEST: Final = 0.5
+"""Seconds of our sound without a sound in the microphone: there is no echo, which would have come by then."""
+_ENOUGH: Final = 3.0
+"""Seconds of our sound in which an echo would have been found, whatever else was heard."""
 
 
 class Noise:
@@ -104,12 +106,13 @@ class Gate:
         self._room: Room | None = None
         self._outstanding = 0.0
         self._count = 0
-        self._played = 0.0  # seconds
+        self._played = self._alone = 0.0  # seconds of our sound, and of it without another, lately
+        self._clear = False
 
     @property
     def unsure(self) -> bool:
-        """Whether too little has been played to know of an echo."""
-        return self._room is None and self._played < _ENOUGH
+        """Whether there is an echo, or too little has been played to know of one."""
+        return self._room is not None or not self._clear
 
     @property
     def delay(self) -> float | None:
@@ -130,8 +133,6 @@ class Gate:
             if self._count % _SPARE == 0:
                 self._noise.hear(decibels(powers(frame.samples, frame.rate)), _SPARE)
             return False
-        if given[0, ORDINARY].max() > AUDIBLE_DB:
-            self._played += FRAME_SECONDS
         heard = decibels(powers(frame.samples, frame.rate))
         self._noise.hear(heard)
         echo = self._room is not None and self._explains(self._room, given, heard)
@@ -150,6 +151,10 @@ class Gate:
         noise = self._noise.level
         above = np.partition(heard - noise, BANDS - _OUTSTANDING)[-_OUTSTANDING:]
         loud = float(above.mean()) > _LOUD_DB
+        if given[0, ORDINARY].max() > AUDIBLE_DB:
+            self._played += FRAME_SECONDS
+            self._alone = 0.0 if loud else self._alone + FRAME_SECONDS
+            self._clear = self._clear or self._alone >= _LATEST or self._played >= _ENOUGH
         played = given[:LAGS, ORDINARY]
         if self._room is None or not self._room.path.sure:
             self._search(played, heard, noise + _NOISE_DB, loud)

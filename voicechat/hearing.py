@@ -139,6 +139,7 @@ class Hearing:
         return Clues(
             silence=self._ears.silence if self._session.floor.rules.adapts else None,
             back_channel=self._ears.back_channel,
+            unsure=self._ears.unsure,
             ending=speaks and self._conversation.ending(),
             sounding=bool(levels) and levels[-1][0] > now - STALL_SECONDS,
         )

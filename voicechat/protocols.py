@@ -164,7 +164,7 @@ class EchoGate(Protocol):
 
     @property
     def unsure(self) -> bool:
-        """Whether too little has been played to know of an echo: what comes back may be our own words."""
+        """Whether there is an echo, or may be one for all that is known: a voice may be our own words after all."""
         ...
 
 

@@ -48,6 +48,8 @@ class Clues:
     """Seconds of quiet that end the present turn; None: as the rules say."""
     back_channel: float | None = None
     """How likely the candidate is a back-channel by its sound; None: unknown."""
+    unsure: bool = False
+    """It may be the answer's own echo."""
     ending: bool = False
     """The answer is in its last words: a voice now is the next turn's."""
     sounding: bool = True
@@ -203,6 +205,7 @@ class Floor:
             seconds=seconds,
             run=self._speech.length,
             likely=clues.back_channel,
+            unsure=clues.unsure,
         )
         if self._held is State.IDLE and reached(self._candidate.speech, self.rules.start):
             verdict = Verdict.INTERRUPTION  # the answer is over: there is nothing left to interrupt

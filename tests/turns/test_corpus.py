@@ -59,10 +59,10 @@ def test_utterances_begin_and_end_with_speech(speech: Path) -> None:
 def test_what_is_promised_of_turn_taking_holds_for_a_few_scenes_of_each_kind(speech: Path) -> None:
     scores = _scores(Settings(), "report")
     heard = scores["interruption"]
-    assert heard.missed <= 1
+    assert heard.missed <= 2
     assert (percentile(heard.pauses, 0.5) or 9) <= 0.1
     assert (percentile(heard.commits, 0.5) or 9) <= 0.6
-    for category in ("noise", "cough"):
+    for category in ("noise", "cough", "back-channel", "echo"):
         assert scores[category].false_commits <= 1, category
     assert scores["no pauses"].cut_off <= 1
     assert (percentile(scores["no pauses"].waits, 0.5) or 9) <= 0.6
