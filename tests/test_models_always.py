@@ -205,7 +205,8 @@ class Models(RuleBasedStateMachine):
             _, waiter = self.waiting.pop(number % len(self.waiting))
             waiter.cancel()
             await asyncio.wait({waiter})
-            self._collect(waiter)
+            if not waiter.cancelled():
+                self._collect(waiter)
 
         self.do(cancel())
 
@@ -287,8 +288,7 @@ class Models(RuleBasedStateMachine):
 
     def _collect(self, waiter: asyncio.Task[Lease[Part]]) -> None:
         """Who waited has what was loaded, or was told why it was not."""
-        if waiter.cancelled():
-            return
+        assert not waiter.cancelled(), "nobody cancelled it"
         error = waiter.exception()
         if error is None:
             self.world.leases.append(waiter.result())
