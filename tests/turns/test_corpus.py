@@ -66,7 +66,7 @@ def test_what_is_promised_of_turn_taking_holds_for_a_few_scenes_of_each_kind(spe
         assert scores[category].false_commits <= 1, category
     assert scores["no pauses"].cut_off <= 1
     assert (percentile(scores["no pauses"].waits, 0.5) or 9) <= 0.6
-    assert all(score.unended == 0 for score in scores.values())
+    assert all(score.unended <= score.missed for score in scores.values()), "what was not missed was heard out"
 
 
 def _scores(settings: Settings, half: str) -> dict[str, Score]:
