@@ -40,7 +40,7 @@ class Trial:
             run.step(speaking, STEP, rules.gap)
             likely = None if np.isnan(logit) else float(logit - DOUBT + doubt >= 0)
             verdict = candidate.hear(
-                rules, profile, speaking=speaking, seconds=STEP, run=run.span, likely=likely
+                rules, profile, speaking=speaking, seconds=STEP, run=run.span, likely=likely, unsure=False
             )
             if verdict is Verdict.INTERRUPTION:
                 return (at + 1) * STEP - self.scene.onset
