@@ -24,7 +24,7 @@ from voicechat.adapters.vad import silero, webrtc  # noqa: E402
 from voicechat.audio import LISTEN_RATE, Samples, read_wav, resample  # noqa: E402
 from voicechat.config import Settings  # noqa: E402
 from voicechat.ears import Ears  # noqa: E402
-from voicechat.echo import Gate  # noqa: E402
+from voicechat.echo.gate import Gate  # noqa: E402
 
 SPEECH: Final = Path(__file__).parents[2] / "shared" / "speech"
 ANSWERED: Final = "LJ001-0001 LJ001-0004 LJ001-0005 LJ001-0006 LJ001-0009 LJ001-0010 austen_0870 rtstt_ref".split()

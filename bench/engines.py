@@ -31,10 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.media.found import place
-from voicechat import spawn
 from voicechat.adapters.tts import espeak
 from voicechat.audio import LISTEN_RATE, Samples, resample, silence
 from voicechat.config import Settings
+from voicechat.terminal import spawn
 
 RESULTS: Final = Path(__file__).parent / "results"
 WIRE_RATE: Final = 24_000

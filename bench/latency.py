@@ -14,11 +14,12 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Table
 
-from voicechat import app, config, spawn
-from voicechat.caller import Caller
+from voicechat import app, config
 from voicechat.config import Settings
-from voicechat.demo import ear, voiced
-from voicechat.dialogue import Dialogue, Question, Turn
+from voicechat.terminal import spawn
+from voicechat.terminal.caller import Caller
+from voicechat.terminal.demo import ear, voiced
+from voicechat.terminal.dialogue import Dialogue, Question, Turn
 from voicechat.transport.opus import RATE
 
 WORDS = ("What is your name?", "How do you work?", "How can you help me?", "Which languages do you speak?")

@@ -22,8 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from bench.latency import WORDS, call, questions, table
-from voicechat import config, spawn
-from voicechat.dialogue import Turn
+from voicechat import config
+from voicechat.terminal import spawn
+from voicechat.terminal.dialogue import Turn
 
 SETTING: Final = "VOICECHAT__TURN__PREEMPT"
 

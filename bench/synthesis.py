@@ -31,11 +31,11 @@ from tests.tiny import piper as tiny
 from voicechat import app
 from voicechat.config import PiperSettings, Settings, TtsSettings
 from voicechat.lane import ThreadLane
-from voicechat.pace import Pace
 from voicechat.pool import ClauseEnded, Pool, Spoken
 from voicechat.protocols import TtsEngine
 from voicechat.synthesis import Synthesis
 from voicechat.turnstile import Turnstile, Worker
+from voicechat.words.pace import Pace
 
 CLAUSE: Final = "The dinosaurs are in the great hall straight ahead of you"
 CHANNELS: Final = 128

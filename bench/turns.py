@@ -35,8 +35,8 @@ from tests.turns.corpus import Take
 from voicechat import config, logs
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, Framer
 from voicechat.config import LogSettings, Settings
-from voicechat.rehearsal import Rehearsed, rehearse
-from voicechat.score import Deed, Score, judge, percentile
+from voicechat.rehearsal.play import Rehearsed, rehearse
+from voicechat.rehearsal.score import Deed, Score, judge, percentile
 
 RESULTS: Final = Path(__file__).parent / "results"
 EDGES: Final = 2

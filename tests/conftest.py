@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before any test file imports onnxruntime
@@ -25,6 +26,13 @@ def speech() -> Path:
     if not SPEECH.is_dir():
         pytest.skip("no folder of human speech clips beside the project")
     return SPEECH
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """After the test: structlog as it is when nobody has configured it."""
+    yield
+    structlog.reset_defaults()
 
 
 def _threads() -> set[str]:

@@ -11,10 +11,10 @@ import numpy as np
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Samples
 from voicechat.commands import Command
 from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.echo.reverberation import Played
 from voicechat.errors import AgentError, EngineFailed
 from voicechat.events import Event
 from voicechat.protocols import AsrStream, Capabilities, Heard, Speech, SpeechChunk, Voice
-from voicechat.reverberation import Played
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.playout import Playout
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Samples
 from voicechat.ears import Ears
+from voicechat.echo.reverberation import Played
+from voicechat.echo.spectrum import powers
 from voicechat.events import State
-from voicechat.reverberation import Played
-from voicechat.rules import Profile, Rules
-from voicechat.spectrum import powers
 from voicechat.turn import Act, Floor
+from voicechat.turntaking.rules import Profile, Rules
 
 FRAME: Final = round(LISTEN_RATE * FRAME_SECONDS)
 DRIVE: Final = 1.5

@@ -19,14 +19,14 @@ from tests.fakes import FakePeer
 from tests.tiny import piper, whisper
 from voicechat import adapters, app
 from voicechat.audio import AudioFrame
-from voicechat.caller import Caller
 from voicechat.commands import AddItem, Command, CreateReply, UpdateSettings
 from voicechat.config import AgentSettings, AsrSettings, ModelSettings, ServerSettings, Settings, TtsSettings
 from voicechat.conversation import Item, Role
 from voicechat.errors import AdapterUnavailable, ConfigError, ModelBusy, NoRoom, VoicechatError
 from voicechat.events import Failed, ReplyFinished, SessionEnded, SessionStarted, SettingsChanged
+from voicechat.models.stock import State
 from voicechat.placement import Device
-from voicechat.stock import State
+from voicechat.terminal.caller import Caller
 
 GIB = 1024**3
 

@@ -13,6 +13,7 @@ from voicechat.audio import AudioFrame
 from voicechat.commands import CancelReply, Command, CommitInput, UpdateSettings
 from voicechat.config import BargeInSettings, Settings, TurnSettings
 from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.echo.reverberation import Played
 from voicechat.errors import EngineFailed
 from voicechat.events import (
     Failed,
@@ -30,7 +31,6 @@ from voicechat.events import (
     TranscriptPartial,
 )
 from voicechat.protocols import AsrStream
-from voicechat.reverberation import Played
 
 WORDS = LONG.split()
 

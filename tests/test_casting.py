@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 
 from tests import virtual_time
 from tests.fakes import InlineLane, ScriptedTts
-from voicechat.affinity import Memory
 from voicechat.casting import Casting, Ensemble
 from voicechat.conversation import SessionSettings
 from voicechat.errors import EngineFailed
 from voicechat.events import Event, Failed, SettingsChanged
-from voicechat.evictor import Evictor
-from voicechat.machine import Machine
-from voicechat.models import ModelManager
+from voicechat.models.evictor import Evictor
+from voicechat.models.machine import Machine
+from voicechat.models.manager import ModelManager
+from voicechat.models.residency import Limits
+from voicechat.models.shelf import original
+from voicechat.models.stock import Recipe
 from voicechat.placement import Device, Routed, Router
+from voicechat.placement.affinity import Memory
 from voicechat.pool import Pool
 from voicechat.protocols import Lane, TtsEngine, Voice
-from voicechat.residency import Limits
-from voicechat.shelf import original
-from voicechat.stock import Recipe
 from voicechat.turnstile import Turnstile, Worker
 
 VOICES = {"plain": ("one", "two"), "fast": ("quick",), "slow": ("deep", "high"), "broken": ("none",)}

@@ -15,8 +15,8 @@ import pytest
 from tests.test_app import process
 from voicechat import app
 from voicechat.audio import AudioFrame, Samples, read_wav, resample
-from voicechat.caller import Caller
 from voicechat.config import Settings
+from voicechat.terminal.caller import Caller
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from tests.tiny import piper as tiny_piper
 from tests.tiny import whisper as tiny_whisper
-from voicechat import spawn
 from voicechat.adapters.tts import espeak, piper
 from voicechat.audio import Samples, resample
-from voicechat.caller import Caller
 from voicechat.config import ModelSettings, Settings
 from voicechat.protocols import TtsEngine
+from voicechat.terminal import spawn
+from voicechat.terminal.caller import Caller
 from voicechat.transport.opus import RATE
 
 QUESTION: Final = "Where can I see the dinosaurs?"

@@ -17,11 +17,11 @@ from tests.fakes import InlineLane
 from voicechat.adapters.tts import espeak
 from voicechat.audio import Samples
 from voicechat.config import Settings
-from voicechat.pace import Pace
 from voicechat.pool import Pool
 from voicechat.protocols import Capabilities, Lane, Speech, TtsEngine, Voice
 from voicechat.synthesis import Synthesis
 from voicechat.turnstile import Worker
+from voicechat.words.pace import Pace
 
 SENTENCES = """\
 We are open from nine in the morning until six in the evening.

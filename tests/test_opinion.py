@@ -9,9 +9,9 @@ import pytest
 
 from tests.fakes import InlineLane
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
-from voicechat.endpointing import Endpointing, Waits
 from voicechat.errors import EngineFailed
 from voicechat.opinion import SecondOpinion
+from voicechat.turntaking.endpointing import Endpointing, Waits
 
 WAITS = Waits()
 FRAME = AudioFrame(np.random.default_rng(2).normal(0, 4000, 320).astype(np.int16), LISTEN_RATE)

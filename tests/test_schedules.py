@@ -16,11 +16,11 @@ import pytest
 from tests import virtual_time
 from tests.timed_lane import TimedLane
 from voicechat.errors import EngineFailed
-from voicechat.pace import Pace
 from voicechat.pool import ClauseBegun, ClauseEnded, Pool, Spoken
 from voicechat.protocols import Capabilities, Speech, Voice
 from voicechat.synthesis import Synthesis
 from voicechat.turnstile import Need, Turnstile, Worker
+from voicechat.words.pace import Pace
 
 RUNS = int(os.environ.get("VOICECHAT_RUNS", "150"))
 RATE = 8_000

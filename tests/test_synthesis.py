@@ -14,11 +14,11 @@ from tests.timed_lane import TimedLane
 from voicechat.errors import EngineFailed
 from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
-from voicechat.pace import Pace
 from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Pool, Spoken, places_on, workers_for
 from voicechat.protocols import Capabilities, Lane, Speech, TtsEngine, Voice
 from voicechat.synthesis import AHEAD_SECONDS, Sound, Synthesis
 from voicechat.turnstile import Turnstile, Worker
+from voicechat.words.pace import Pace
 
 
 async def from_list(clauses: Sequence[str]) -> AsyncGenerator[str]:

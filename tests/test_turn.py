@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from voicechat.errors import IllegalMove
 from voicechat.events import State
-from voicechat.interjections import Interjections
-from voicechat.rules import Profile, Rules
 from voicechat.turn import MOVES, NO_CLUES, Act, Clues, Floor
+from voicechat.turntaking.interjections import Interjections
+from voicechat.turntaking.rules import Profile, Rules
 
 FRAME = 0.02
 RULES = Rules(interjections=Interjections(["mhm", "okay", "i see"], ["stop", "hold on"]))

@@ -1,5 +1,5 @@
 """Tests run on the clock that the tuner runs on."""
 
-from voicechat.virtual_time import LIMIT_SECONDS, VirtualLoop, run
+from voicechat.rehearsal.virtual_time import LIMIT_SECONDS, VirtualLoop, run
 
 __all__ = ["LIMIT_SECONDS", "VirtualLoop", "run"]

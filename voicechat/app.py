@@ -15,32 +15,33 @@ from typing import Any, Final, cast
 
 import structlog
 
-from voicechat import adapters, affinity, footprint, hardware, logs, warmup
+from voicechat import adapters, logs
 from voicechat.casting import Casting, Ensemble
-from voicechat.catalogue import BUILT_IN, Entry, Kind
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
-from voicechat.desk import Desk
 from voicechat.ears import Ears
-from voicechat.echo import Gate
-from voicechat.endpointing import Endpointing, Waits
+from voicechat.echo.gate import Gate
 from voicechat.errors import AdapterUnavailable, ConfigError, NoRoom, VoicechatError
 from voicechat.events import Failed
-from voicechat.evictor import Evictor
 from voicechat.lane import ThreadLane
-from voicechat.machine import Machine
+from voicechat.library.catalogue import BUILT_IN, Entry, Kind
 from voicechat.metrics import Metrics
-from voicechat.models import LOAD_SECONDS, ModelManager
+from voicechat.models import footprint, hardware, warmup
+from voicechat.models.desk import Desk
+from voicechat.models.evictor import Evictor
+from voicechat.models.machine import Machine
+from voicechat.models.manager import LOAD_SECONDS, ModelManager
+from voicechat.models.residency import Limits
+from voicechat.models.shelf import COPY, Recipes, Shelf
+from voicechat.models.stock import Model, Recipe
 from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline, Recogniser
-from voicechat.placement import Device, Router
+from voicechat.placement import Device, Router, affinity
 from voicechat.pool import MOST_WORKERS, Pool, Spoken, places_on, workers_for
 from voicechat.protocols import Agent, AsrEngine, Lane, Peer, Spotter, TtsEngine, TurnDetector, VadEngine
-from voicechat.residency import Limits
 from voicechat.session import Session
-from voicechat.shelf import COPY, Recipes, Shelf
-from voicechat.stock import Model, Recipe
 from voicechat.turnstile import Turnstile, Worker
+from voicechat.turntaking.endpointing import Endpointing, Waits
 
 PREFERRED: Final = {"asr": ("whisper", "pocketsphinx"), "tts": ("piper", "espeak"), "spotter": ("pocketsphinx",)}
 """With `engine: auto`, the first of these that can be loaded here."""

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from voicechat.affinity import Affinity
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoReplica, VoicechatError
 from voicechat.events import Event, Failed, SettingsChanged
-from voicechat.models import ModelManager
-from voicechat.pace import Pace
-from voicechat.parts import Part, find
+from voicechat.library.parts import Part, find
+from voicechat.models.manager import ModelManager
+from voicechat.models.shelf import original
+from voicechat.models.stock import Lease, Model
 from voicechat.placement import Replica, Router, Wish
+from voicechat.placement.affinity import Affinity
 from voicechat.pool import ClauseEnded, Pool, Spoken
 from voicechat.protocols import Capabilities, TtsEngine
 from voicechat.reply import Speaker
-from voicechat.shelf import original
-from voicechat.stock import Lease, Model
+from voicechat.words.pace import Pace
 
 ANSWERS = 8
 """Answers that a worker can be busy with before anybody hears it: the voices for a processor are ten times as fast."""

@@ -10,7 +10,7 @@ from voicechat.errors import ConfigError, VoicechatError
 
 if TYPE_CHECKING:
     from voicechat.config import Settings
-    from voicechat.inventory import Model
+    from voicechat.terminal.inventory import Model
 
 BAD_CONFIG: Final = 78
 """EX_CONFIG of sysexits.h."""
@@ -74,7 +74,7 @@ def demo(
     """Hold a three-turn conversation with a real server over WebRTC, and interrupt it once."""
     settings = _settings(config)
 
-    from voicechat import demo
+    from voicechat.terminal import demo
 
     demo.run(config, settings, out)
 
@@ -94,7 +94,7 @@ def talk(
     if out is not None and wav is None:
         raise typer.BadParameter("--out goes together with --wav")
 
-    from voicechat import talk
+    from voicechat.terminal import talk
 
     talk.run(url, wav, out, canceller)
 
@@ -109,7 +109,7 @@ def say(
     """Write TEXT as speech to a WAV."""
     settings = _settings(config)
 
-    from voicechat import offline
+    from voicechat.terminal import offline
 
     typer.echo(offline.say(settings, text, voice or settings.tts.voice, out))
 
@@ -125,7 +125,7 @@ def transcribe(
     """Print what is said in a WAV, and how sure the recogniser is."""
     settings = _settings(config)
 
-    from voicechat import offline
+    from voicechat.terminal import offline
 
     transcript = offline.transcribe(settings, file, words=words)
     for word in transcript.words if words else ():
@@ -166,7 +166,8 @@ def tune(
     """
     settings = _settings(config)
 
-    from voicechat import clip, tune
+    from voicechat import clip
+    from voicechat.rehearsal import tune
 
     for path in (plot, out):
         if path is not None:
@@ -193,7 +194,7 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
 @models.command("list")
 def list_models(url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show the models that there are; of a running server also what is loaded."""
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     found = inventory.listed(_settings(config), url)
     if json:
@@ -207,7 +208,7 @@ def show_model(
     name: NameArgument, url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None
 ) -> None:
     """Show all that is known of a model, and everything that is wrong with it."""
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     model = inventory.shown(_settings(config), name, url)
     if json:
@@ -219,7 +220,7 @@ def show_model(
 @models.command("load")
 def load_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
     """Let a running server load a model, and wait for it."""
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     model = inventory.load(url, name)
     _tell(model, json, f"{model['name']}: {model.get('state', 'loaded')}")
@@ -228,7 +229,7 @@ def load_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption =
 @models.command("unload")
 def unload_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
     """Let a running server unload a model that nobody uses."""
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     model = inventory.unload(url, name)
     _tell(model, json, f"{model['name']}: {model.get('state', 'unloaded')}")
@@ -241,14 +242,14 @@ def pull_model(
     config: ConfigOption = None,
 ) -> None:
     """Fetch a model from the hub. One that was cut off goes on where it was."""
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     model = inventory.fetch(_settings(config), name)
     _tell(model, json, f"{model['name']}: {model['place']}, licence {model['licence'] or 'not stated'}")
 
 
 def _tell(model: "Model", json: bool, line: str) -> None:
-    from voicechat import inventory
+    from voicechat.terminal import inventory
 
     typer.echo(inventory.as_json(model) if json else line)
 

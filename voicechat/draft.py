@@ -6,8 +6,8 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from voicechat.errors import AdapterError, AgentError, VoicechatError
-from voicechat.sentences import Clauses
 from voicechat.synthesis import Sound, Synthesis
+from voicechat.words.sentences import Clauses
 
 Words = Callable[[], AsyncGenerator[str]]
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from voicechat.audio import FRAME_SECONDS, AudioFrame
+from voicechat.echo.reverberation import Played
 from voicechat.protocols import EchoGate, Patience, Spotter, SpotterStream, VadStream
-from voicechat.reverberation import Played
 
 WAKE_SECONDS: Final = 0.2
 """Sound from before it woke that the second stage hears, to settle its memory."""

@@ -18,9 +18,9 @@ from voicechat.events import (
     TranscriptFinal,
     TurnMeasured,
 )
+from voicechat.models.residency import Change
 from voicechat.placement import Routed
 from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Spoken
-from voicechat.residency import Change
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
 WAIT_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)

@@ -6,9 +6,9 @@ from typing import Final
 import structlog
 
 from voicechat.audio import AudioFrame
-from voicechat.endpointing import Doubt, Endpointing
 from voicechat.errors import EngineFailed
 from voicechat.protocols import Lane, TurnDetector
+from voicechat.turntaking.endpointing import Doubt, Endpointing
 
 DEADLINE_SECONDS: Final = 1.0
 """An opinion that takes longer comes too late for most silences."""

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from voicechat.agreement import Agreement
 from voicechat.commands import (
     AddItem,
     CancelReply,
@@ -47,12 +46,13 @@ from voicechat.events import (
     TranscriptPartial,
 )
 from voicechat.hearing import Conversation, Hearing
-from voicechat.interruptions import BrokenOff, Interruptions, rest_of
 from voicechat.preemption import Preemption
 from voicechat.protocols import Agent, AsrEngine, Heard, Lane, Peer
 from voicechat.reply import Cast, Reply, Timeline
 from voicechat.session import Session
+from voicechat.turntaking.interruptions import BrokenOff, Interruptions, rest_of
 from voicechat.utterance import Utterance
+from voicechat.words.agreement import Agreement
 
 REMEMBERED_REPLIES: Final = 20
 """Answers whose word times are kept, so that a caller may say how much of them was heard."""

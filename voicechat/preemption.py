@@ -7,7 +7,7 @@ from typing import Final
 from voicechat.conversation import Item, SessionSettings
 from voicechat.draft import Draft
 from voicechat.events import DraftDecided, DraftFate
-from voicechat.spoken import plain
+from voicechat.words.spoken import plain
 
 MOST: Final = 3
 """Drafts for one utterance. Who pauses more often may go on once more."""

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 from voicechat.audio import AudioFrame, Samples
 from voicechat.commands import Command
 from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.echo.reverberation import Played
 from voicechat.events import Event
-from voicechat.reverberation import Played
 
 T = TypeVar("T")
 

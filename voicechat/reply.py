@@ -19,14 +19,14 @@ from voicechat.events import (
     ReplyText,
     TurnMeasured,
 )
-from voicechat.interruptions import BrokenOff
-from voicechat.markup import Thoughts
-from voicechat.pace import Pace
 from voicechat.pool import Pool
 from voicechat.protocols import Heard, Peer, SpeechChunk, TtsEngine
-from voicechat.sentences import Clauses
 from voicechat.session import Session
 from voicechat.synthesis import Synthesis
+from voicechat.turntaking.interruptions import BrokenOff
+from voicechat.words.markup import Thoughts
+from voicechat.words.pace import Pace
+from voicechat.words.sentences import Clauses
 
 
 @dataclass(slots=True)

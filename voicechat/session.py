@@ -8,9 +8,9 @@ from voicechat.config import TurnSettings, WaitingSettings
 from voicechat.conversation import Item, ItemStatus, SessionSettings, TurnDetection
 from voicechat.errors import BadMessage, VoicechatError
 from voicechat.events import Event, Failed, ItemAdded, StateChanged
-from voicechat.interjections import Interjections
-from voicechat.rules import Profile, Rules
 from voicechat.turn import Floor
+from voicechat.turntaking.interjections import Interjections
+from voicechat.turntaking.rules import Profile, Rules
 
 HISTORY_ITEMS = 400
 """Older items are forgotten."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from voicechat.audio import Samples
 from voicechat.errors import AdapterError
-from voicechat.pace import Pace
 from voicechat.pool import ClauseJoined, Pool
 from voicechat.protocols import Speech
 from voicechat.turnstile import Need
-from voicechat.wordtimes import WordTimes
+from voicechat.words.pace import Pace
+from voicechat.words.wordtimes import WordTimes
 
 AHEAD_SECONDS: Final = 3.0
 """Sound of one clause that may wait to be spoken. While it does, its worker is the next clause's: the first sound of

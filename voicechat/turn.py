@@ -19,11 +19,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from voicechat.candidate import Candidate, Verdict
 from voicechat.errors import IllegalMove
 from voicechat.events import State
-from voicechat.first_stage import FirstStage
-from voicechat.rules import Profile, Rules, Run, reached
+from voicechat.turntaking.candidate import Candidate, Verdict
+from voicechat.turntaking.first_stage import FirstStage
+from voicechat.turntaking.rules import Profile, Rules, Run, reached
 
 
 class Act(StrEnum):

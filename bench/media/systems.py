@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from voicechat import config, spawn
-from voicechat.sentences import FIRST_WORDS
+from voicechat import config
+from voicechat.terminal import spawn
+from voicechat.words.sentences import FIRST_WORDS
 
 ROOT: Final = Path(__file__).parents[2]
 PEERS: Final = ROOT / "bench" / "peers"

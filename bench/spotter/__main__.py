@@ -12,9 +12,9 @@ import numpy as np
 
 from bench.spotter import judge, scenes, voices
 from voicechat.adapters.spotter import pocketsphinx
-from voicechat.rules import Rules
 from voicechat.sphinx.acoustics import Acoustics
 from voicechat.sphinx.decoder import model
+from voicechat.turntaking.rules import Rules
 
 STRANGERS: Final = (
     "slt kal16 cmu-us-slt-arctic-hts en-us+f2 en-gb-x-rp+m7 en-029+f1 en-us+steph en-us+belinda en-us+aunty"

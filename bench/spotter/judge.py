@@ -11,10 +11,10 @@ from bench.spotter.scenes import LEAD, LOUDNESS, STEP, Floats, Scene, bursts, ov
 from voicechat.adapters.spotter.pocketsphinx import DOUBT
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, AudioFrame, Framer
-from voicechat.candidate import Candidate, Verdict
 from voicechat.config import Settings
 from voicechat.protocols import Spotter, VadEngine
-from voicechat.rules import Profile, Rules, Run
+from voicechat.turntaking.candidate import Candidate, Verdict
+from voicechat.turntaking.rules import Profile, Rules, Run
 
 FRAME: Final = round(STEP * LISTEN_RATE)
 PROMPT: Final = 0.3

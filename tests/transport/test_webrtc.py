@@ -13,13 +13,13 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from voicechat.audio import AudioFrame, Samples
-from voicechat.caller import Caller
 from voicechat.commands import Command, UpdateSettings
 from voicechat.config import PlayoutSettings, ServerSettings, Settings, TransportSettings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoRoom, PeerError, VoicechatError
 from voicechat.events import Event, SessionEnded, SessionStarted
 from voicechat.protocols import Peer, SpeechChunk
+from voicechat.terminal.caller import Caller
 from voicechat.transport.calls import Calls
 from voicechat.transport.channel import Wire
 from voicechat.transport.metronome import Metronome
@@ -638,7 +638,7 @@ async def test_no_server_is_a_plain_error() -> None:
 
 
 async def test_what_is_left_unsaid_when_the_call_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicechat.caller._LATE", 0.2)
+    monkeypatch.setattr("voicechat.terminal.caller._LATE", 0.2)
     async with serving(listen) as (url, house, _), Caller(url) as caller:
         saying = asyncio.create_task(caller.say(tone(0.5), RATE))
         await asyncio.sleep(0.1)

@@ -20,8 +20,8 @@ from tests.turns.voices import Words
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, Samples, read_wav, resample
 from voicechat.config import Settings
-from voicechat.score import Label, Meaning
-from voicechat.tape import Echo, Scene
+from voicechat.rehearsal.score import Label, Meaning
+from voicechat.rehearsal.tape import Echo, Scene
 
 SPEECH: Final = Path(__file__).parents[3] / "shared" / "speech"
 HALVES: Final = ("tune", "report")

@@ -10,8 +10,8 @@ import pytest
 from tests.turns import corpus, noises, voices
 from voicechat import logs
 from voicechat.config import LogSettings, Settings
-from voicechat.rehearsal import rehearse
-from voicechat.score import Meaning, Score, judge, percentile
+from voicechat.rehearsal.play import rehearse
+from voicechat.rehearsal.score import Meaning, Score, judge, percentile
 
 EACH = 12
 """Scenes of a category: half a minute of processor time for all would be too much for a test."""

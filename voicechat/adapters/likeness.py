@@ -7,7 +7,7 @@ from typing import Final
 
 from rapidfuzz import fuzz, process
 
-from voicechat.spoken import core, plain
+from voicechat.words.spoken import core, plain
 
 SAME_WORD: Final = 80.0
 """Likeness of two spellings from which they count as one word, typing mistakes and plurals included."""

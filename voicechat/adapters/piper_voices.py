@@ -6,9 +6,9 @@ from typing import Final, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from voicechat.audio import MAX_RATE, MIN_RATE
-from voicechat.catalogue import Catalogue
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
+from voicechat.library.catalogue import Catalogue
 
 PREFIX: Final = "piper-"
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 from voicechat.adapters.whisper_window import Hearing
-from voicechat.agreement import Word, common, words
 from voicechat.conversation import Transcript
+from voicechat.words.agreement import Word, common, words
 
 
 class Draft:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from voicechat.catalogue import whisper_lacks
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
+from voicechat.library.catalogue import whisper_lacks
 
 PREFERENCE: Final = (
     "large-v3-turbo",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicechat.spoken import ENDS, LEADS, core, plain
+from voicechat.words.spoken import ENDS, LEADS, core, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples
+from voicechat.echo.reverberation import Played
+from voicechat.echo.spectrum import Powers, powers
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.reverberation import Played
-from voicechat.spectrum import Powers, powers
 from voicechat.transport.ramps import RAMP_SECONDS, beginning, ending, sloped
 
 LEVELS_SECONDS: Final = 1.5

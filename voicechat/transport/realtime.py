@@ -12,10 +12,10 @@ from aiohttp import WSMsgType, web
 from voicechat.audio import FRAME_SECONDS, AudioFrame
 from voicechat.commands import Command
 from voicechat.config import Settings
+from voicechat.echo.reverberation import Played
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
-from voicechat.reverberation import Played
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox

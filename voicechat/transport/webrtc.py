@@ -14,10 +14,10 @@ from aiortc.stats import RTCRemoteInboundRtpStreamStats
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
 from voicechat.commands import Command
 from voicechat.config import Settings
+from voicechat.echo.reverberation import Played
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.reverberation import Played
 from voicechat.transport.channel import EventChannel, Wire
 from voicechat.transport.internals import Line
 from voicechat.transport.metronome import Metronome

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tests.rooms import FRAME, Microphone, Room, Sound, at_level
-from voicechat import talk
 from voicechat.adapters.aec import webrtc
 from voicechat.adapters.tts import espeak
 from voicechat.audio import LISTEN_RATE, Samples, level, resample
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, VoicechatError
-from voicechat.handset import RATE, Deafened
+from voicechat.terminal import talk
+from voicechat.terminal.handset import RATE, Deafened
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("pywebrtc_audio") is None, reason="needs the extra aec: pip install 'voicechat[aec]'"

@@ -14,7 +14,7 @@ from voicechat.adapters.tts import espeak
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, read_wav, resample, silence
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
-from voicechat.spoken import plain
+from voicechat.words.spoken import plain
 
 PROJECT = Path(__file__).parents[3]
 QUIET = silence(0.35, LISTEN_RATE)

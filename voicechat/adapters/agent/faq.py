@@ -13,7 +13,7 @@ from voicechat.adapters.likeness import Likeness
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role, SessionSettings
 from voicechat.errors import ConfigError
-from voicechat.spoken import plain
+from voicechat.words.spoken import plain
 
 WELCOME: Final = "welcome.yaml"
 """The built-in file, beside this one."""

@@ -1,0 +1,1 @@
+"""Models on disk: the catalogue under one root, and the voice packs in it."""

@@ -1,0 +1,80 @@
+"""Pure: a voice that holds an answer up. Is it an interruption, or nothing?"""
+
+from enum import Enum, auto
+from typing import Final
+
+from voicechat.turntaking.interjections import Said
+from voicechat.turntaking.rules import Profile, Rules, reached
+
+LONGEST: Final = 4.0
+"""Seconds after which a candidate that is still not decided is."""
+
+LIKELY: Final = 0.5
+"""From this probability on, a back-channel is believed."""
+
+
+ECHO_SECONDS: Final = 0.6
+"""So much speech is no echo: that ends within half a second after a pause."""
+
+
+class Verdict(Enum):
+    OPEN = auto()
+    INTERRUPTION = auto()
+    NOTHING = auto()
+
+
+class Candidate:
+    """Weighs what is heard and read of one voice. What earlier ones said does not count."""
+
+    def __init__(self, speech: float) -> None:
+        self.speech = speech
+        """Seconds of speech, in however many runs."""
+        self._age = 0.0
+        self._quiet = 0.0
+        self._said = Said()
+        self._unsure = self._echo = False  # whether it may be our own
+
+    def hear(
+        self,
+        rules: Rules,
+        profile: Profile,
+        *,
+        speaking: bool,
+        seconds: float,
+        run: float,
+        likely: float | None,
+        unsure: bool,
+    ) -> Verdict:
+        """The next frame; `run` seconds of speech lie behind it without a hole.
+
+        `likely` is how likely it is a back-channel by its sound; None: unknown. Unsure: it may be our own echo.
+        """
+        self._unsure = self._unsure or unsure
+        self._echo = self._unsure and not reached(run, ECHO_SECONDS)
+        self._age += seconds
+        self.speech += seconds if speaking else 0.0
+        self._quiet = 0.0 if speaking else self._quiet + seconds
+        if speaking and not self._echo and self._is_enough(rules, profile, run, likely):
+            return Verdict.INTERRUPTION
+        if reached(self._quiet, rules.release):
+            return Verdict.NOTHING
+        if reached(self._age, LONGEST):
+            return Verdict.INTERRUPTION if reached(self.speech, LONGEST / 4) else Verdict.NOTHING
+        return Verdict.OPEN
+
+    def read(self, rules: Rules, profile: Profile, said: Said) -> Verdict:
+        """All that has been understood of it so far. Words without speech are a recogniser's fancy."""
+        self._said = said
+        if self._echo or not reached(self.speech, rules.start):
+            return Verdict.OPEN
+        if said.stops or 0 < profile.min_words <= said.others:
+            return Verdict.INTERRUPTION
+        return Verdict.OPEN
+
+    def _is_enough(self, rules: Rules, profile: Profile, run: float, likely: float | None) -> bool:
+        """Whether so much speech is an interruption."""
+        if self._said.mere or (likely is not None and likely >= LIKELY):
+            return reached(run, max(rules.longest_back_channel, profile.confirm))
+        if likely is None and not self._said.others:
+            return reached(self.speech, max(profile.confirm, profile.confirm_alone))
+        return reached(self.speech, profile.confirm)

@@ -1,0 +1,42 @@
+"""Pure: is somebody beginning to speak? Quick to believe it, but not twice of one noise."""
+
+from typing import Final
+
+from voicechat.turntaking.rules import Profile, Rules, Run, reached
+
+HINT_SECONDS: Final = 0.04
+"""The second stage is late by itself; more of a hint would come too late to pause in time (November 2026)."""
+
+
+class FirstStage:
+    """Hears every frame. A noise that was found to be nothing is passed over until it ends, or hints at speech."""
+
+    def __init__(self) -> None:
+        self._voice = Run()
+        self._hint = Run()
+        self._known = False  # the present noise has been found to be nothing
+        self._denied = False  # the present hint, too
+
+    def hear(self, rules: Rules, threshold: float, *, voiced: bool, probability: float, seconds: float) -> None:
+        """`threshold` is the probability that counts as speech now."""
+        hint = probability >= threshold - rules.doubt
+        self._denied = self._denied and hint
+        self._voice.step(voiced, seconds, rules.gap)
+        self._hint.step(hint and not self._denied, seconds, rules.gap)
+        self._known = self._known and self._voice.length > 0.0
+
+    def fires(self, profile: Profile, speech: float) -> bool:
+        """Whether an answer is to be paused; `speech` seconds of speech lie behind."""
+        if self._known:
+            return reached(self._hint.length, HINT_SECONDS)
+        return reached(max(self._voice.length, speech), profile.pause_after)
+
+    def dismiss(self) -> None:
+        """What fired was nothing."""
+        self.begin()
+        self._denied = True
+
+    def begin(self) -> None:
+        """A turn has ended: a noise that is still there is not the caller going on, but speech would be."""
+        self._known = True
+        self._hint = Run()
