@@ -8,8 +8,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
-from voicechat import config
 from voicechat.audio import MAX_RATE, MIN_RATE, level, read_wav
+from voicechat.config.mistakes import explain
+from voicechat.config.yaml_file import read_yaml
 from voicechat.errors import ConfigError
 
 METADATA: Final = "metadata.yaml"
@@ -84,11 +85,11 @@ def load(folder: Path, engines: Collection[str]) -> VoicePack:
     path = folder / METADATA
     if not is_inside(path, folder):
         raise ConfigError("bad_voice_pack", f"{path}: leads out of the pack")
-    values = config.read_yaml(path)
+    values = read_yaml(path)
     try:
         metadata = Metadata.model_validate(values)
     except ValidationError as error:
-        lines = [config.explain(details, str(path), {}, Metadata) for details in error.errors()]
+        lines = [explain(details, str(path), {}, Metadata) for details in error.errors()]
     else:
         lines = [f"{path}: {line}" for line in _mistakes(folder, metadata, engines)]
     if lines:

@@ -1,0 +1,35 @@
+"""Settings: what may be set, what holds unless it is, and where it is read from."""
+
+from voicechat.config.answering import AgentSettings, OpenaiSettings, ScriptedAgentSettings
+from voicechat.config.hearing import AsrSettings, VadSettings, WebrtcVadSettings
+from voicechat.config.models import ModelSettings, RoutingSettings
+from voicechat.config.serving import LogSettings, PlayoutSettings, ServerSettings, TransportSettings
+from voicechat.config.settings import Settings
+from voicechat.config.sources import changed, load
+from voicechat.config.speaking import EspeakSettings, PiperSettings, TtsSettings
+from voicechat.config.turns import BargeInSettings, EndpointingSettings, TurnSettings, WaitingSettings
+
+__all__ = [
+    "AgentSettings",
+    "AsrSettings",
+    "BargeInSettings",
+    "EndpointingSettings",
+    "EspeakSettings",
+    "LogSettings",
+    "ModelSettings",
+    "OpenaiSettings",
+    "PiperSettings",
+    "PlayoutSettings",
+    "RoutingSettings",
+    "ScriptedAgentSettings",
+    "ServerSettings",
+    "Settings",
+    "TransportSettings",
+    "TtsSettings",
+    "TurnSettings",
+    "VadSettings",
+    "WaitingSettings",
+    "WebrtcVadSettings",
+    "changed",
+    "load",
+]
