@@ -12,6 +12,8 @@ Each file has one function for the composition root, called on the engine's lane
 
 It raises AdapterUnavailable when the model or library it needs is not here, before importing anything heavy, or
 EngineFailed when the model is here and broken.
+
+What engines are made of is beside them, in folders of its own: whisper/, piper/ and onnx/.
 """
 
 import importlib

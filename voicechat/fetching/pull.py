@@ -20,7 +20,7 @@ import aiohttp
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from voicechat.adapters import whisper_models
+from voicechat.adapters.whisper import models
 from voicechat.config import Settings
 from voicechat.errors import VoicechatError
 from voicechat.fetching.hub import Hub, RemoteFile
@@ -75,14 +75,14 @@ class Order:
 def order(name: str) -> Order:
     """For `whisper-small.en` or `piper-en_US-amy-medium`, or either without its engine. Raises VoicechatError."""
     short = name.removeprefix("whisper-")
-    if short in whisper_models.KNOWN:
-        return Order(f"whisper-{short}", "whisper", short, whisper_models.repository(short))
+    if short in models.KNOWN:
+        return Order(f"whisper-{short}", "whisper", short, models.repository(short))
     short = name.removeprefix("piper-")
     if found := PIPER_NAME.fullmatch(short):
         language, region, speaker, quality = found.groups()
         folder = f"{language}/{language}_{region}/{speaker}/{quality}"
         return Order(f"piper-{short}", "piper", short, PIPER_REPOSITORY, folder)
-    known = ", ".join(f"whisper-{known}" for known in whisper_models.KNOWN)
+    known = ", ".join(f"whisper-{known}" for known in models.KNOWN)
     raise VoicechatError(
         "model_not_found",
         f"{name[:100]!r} is nothing that the hub has; it has voices such as piper-en_US-amy-medium, and {known}",

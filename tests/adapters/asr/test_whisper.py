@@ -15,9 +15,9 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from tests.tiny import whisper as tiny
-from voicechat.adapters import whisper_models
 from voicechat.adapters.asr import whisper
-from voicechat.adapters.whisper_window import Hearing, Piece, Window
+from voicechat.adapters.whisper import models
+from voicechat.adapters.whisper.window import Hearing, Piece, Window
 from voicechat.audio import AudioFrame, Samples, read_wav, resample, silence
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
@@ -510,7 +510,7 @@ def cached(cache: Path, repository: str, *snapshots: str, main: str | None = Non
 def test_best_model_for_the_language_is_taken(tmp_path: Path, names: list[str], language: str, best: str) -> None:
     shelved(tmp_path, *names)
     (tmp_path / "whisper" / "large-v3").mkdir()  # an unfinished download
-    found = whisper_models.find(settings(root=tmp_path, language=language))
+    found = models.find(settings(root=tmp_path, language=language))
     assert found == tmp_path / "whisper" / best
 
 
@@ -518,10 +518,10 @@ def test_named_model_comes_from_the_shelf_or_the_cache(tmp_path: Path) -> None:
     cache = tmp_path / "home/.cache/huggingface/hub"
     snapshots = cached(cache, "Systran/faster-whisper-small.en", "old", "new", main="new")
     shelved(tmp_path, "tiny")
-    assert whisper_models.find(settings("tiny", tmp_path)) == tmp_path / "whisper/tiny"
-    assert whisper_models.find(settings("small.en", tmp_path)) == snapshots / "new"
-    assert whisper_models.find(settings("Systran/faster-whisper-small.en", tmp_path)) == snapshots / "new"
-    assert whisper_models.find(settings(root=tmp_path)) == snapshots / "new"
+    assert models.find(settings("tiny", tmp_path)) == tmp_path / "whisper/tiny"
+    assert models.find(settings("small.en", tmp_path)) == snapshots / "new"
+    assert models.find(settings("Systran/faster-whisper-small.en", tmp_path)) == snapshots / "new"
+    assert models.find(settings(root=tmp_path)) == snapshots / "new"
 
 
 @pytest.mark.parametrize(("variable", "tail"), [("HF_HUB_CACHE", ""), ("HF_HOME", "hub")])
@@ -531,7 +531,7 @@ def test_cache_is_where_the_environment_says(
     monkeypatch.setenv(variable, str(tmp_path / "cache"))
     turbo = "mobiuslabsgmbh/faster-whisper-large-v3-turbo"
     snapshots = cached(tmp_path / "cache" / tail, turbo, "newest", "older")
-    assert whisper_models.find(settings()) == snapshots / "newest"
+    assert models.find(settings()) == snapshots / "newest"
 
 
 def test_model_from_the_cache_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

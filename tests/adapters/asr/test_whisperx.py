@@ -11,9 +11,9 @@ import pytest
 
 from tests.tiny import wav2vec2
 from tests.tiny import whisper as tiny
-from voicechat.adapters import whisperx_align
 from voicechat.adapters.asr import whisperx
 from voicechat.adapters.tts import espeak
+from voicechat.adapters.whisper import aligner
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, resample, silence
 from voicechat.config import Settings
 from voicechat.conversation import TimedWord, Transcript
@@ -199,7 +199,7 @@ def test_an_aligner_that_is_not_there_is_told_before_the_model_is_loaded(tmp_pat
 def test_an_aligner_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(AdapterUnavailable, match="pip install") as caught:
-        whisperx_align.load(settings(tmp_path, aligner=str(tmp_path)))
+        aligner.load(settings(tmp_path, aligner=str(tmp_path)))
     assert caught.value.code == "library_missing"
 
 
@@ -212,15 +212,15 @@ def test_whispers_times_stay_where_the_aligner_knows_none() -> None:
         return {"word_segments": [{"word": "one", "start": 1.02, "end": 1.38, "score": 0.9}, {"word": "2"}]}
 
     sound = np.zeros(2 * LISTEN_RATE, np.float32)
-    assert whisperx_align._aligned(align, (None, None), " one 2", words, sound) == words
+    assert aligner._aligned(align, (None, None), " one 2", words, sound) == words
     assert asked == [[{"text": " one 2", "start": 0.8, "end": pytest.approx(2.0)}]]
 
 
 @pytest.mark.filterwarnings("ignore")  # torch and transformers have many
 def test_the_aligner_times_each_word(tmp_path: Path) -> None:
     pytest.importorskip("whisperx", reason="the aligner's package is not installed")
-    aligner = wav2vec2.build(tmp_path)
-    align = whisperx_align.load(settings(tmp_path, aligner=str(aligner)))
+    model = wav2vec2.build(tmp_path)
+    align = aligner.load(settings(tmp_path, aligner=str(model)))
     words = [[TimedWord("hello", 0.0, 1.0), TimedWord("there", 1.0, 3.0)]]
     [timed] = align([" hello there"], words, 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32))
     assert [word.text for word in timed] == ["hello", "there"]

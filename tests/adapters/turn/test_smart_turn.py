@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from voicechat.adapters import names
 from voicechat.adapters.turn import smart_turn
-from voicechat.adapters.whisper_features import SAMPLES, features, log_mel
+from voicechat.adapters.whisper.features import SAMPLES, features, log_mel
 from voicechat.audio import LISTEN_RATE, Samples, silence
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed

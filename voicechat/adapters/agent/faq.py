@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import yaml
 
-from voicechat.adapters.likeness import Likeness
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role, SessionSettings
 from voicechat.errors import ConfigError
+from voicechat.words.likeness import Likeness
 from voicechat.words.spoken import plain
 
 WELCOME: Final = "welcome.yaml"

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from voicechat.adapters import whisper_runtime
-from voicechat.adapters.tail import Tail
-from voicechat.adapters.whisper_draft import Draft
-from voicechat.adapters.whisper_window import WINDOW, Hearing, Window
+from voicechat.adapters.whisper import runtime
+from voicechat.adapters.whisper.draft import Draft
+from voicechat.adapters.whisper.tail import Tail
+from voicechat.adapters.whisper.window import WINDOW, Hearing, Window
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, silence
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
@@ -45,14 +45,14 @@ def load(settings: Settings, phrases: Sequence[str]) -> "WhisperEngine":
 
     `phrases` are left alone: as a prompt they come back as text where nobody spoke.
     """
-    directory = whisper_runtime.find(settings)
-    model = whisper_runtime.open_model(directory, settings)
+    directory = runtime.find(settings)
+    model = runtime.open_model(directory, settings)
     wanted = settings.asr.whisper
     try:
         engine = WhisperEngine(Window(model, wanted.beam_size, fitted=wanted.fitted_window), settings.asr.language)
         engine.warm_up()
-    except whisper_runtime.ERRORS as error:
-        raise whisper_runtime.bad_model(directory, error) from error
+    except runtime.ERRORS as error:
+        raise runtime.bad_model(directory, error) from error
     return engine
 
 
@@ -114,7 +114,7 @@ class WhisperEngine:
         try:
             return self._model.hear(samples, language, before=before, times=times, temperatures=temperatures)
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise EngineFailed("recognition_failed", f"whisper: {whisper_runtime.line(error)}") from error
+            raise EngineFailed("recognition_failed", f"whisper: {runtime.line(error)}") from error
         finally:
             end = self._clock()
             self.cost = end - start
@@ -131,7 +131,7 @@ class WhisperEngine:
         return self._clock() >= self._rest_until
 
     def _known(self, language: str) -> str | None:
-        return whisper_runtime.known(self._model.languages, language)
+        return runtime.known(self._model.languages, language)
 
 
 class WhisperStream:

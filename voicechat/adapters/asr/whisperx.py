@@ -1,7 +1,7 @@
 """WhisperX's way of reading: the speech of a recording is found first, cut into windows and read in batches, and each
 word is given its time. For recordings, and for callers whose words matter more than the wait for an answer.
 
-Made of faster-whisper's parts; the package whisperx is needed for its aligner alone, see `whisperx_align`.
+Made of faster-whisper's parts; the package whisperx is needed for its aligner alone, see `adapters.whisper.aligner`.
 """
 
 import math
@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.adapters import whisper_runtime, whisperx_align
-from voicechat.adapters.tail import Tail
-from voicechat.adapters.whisper_window import NO_SPEECH, REPETITIVE, TOKENS, TOKENS_A_SECOND, UNSURE, WINDOW
+from voicechat.adapters.whisper import aligner, runtime
+from voicechat.adapters.whisper.tail import Tail
+from voicechat.adapters.whisper.window import NO_SPEECH, REPETITIVE, TOKENS, TOKENS_A_SECOND, UNSURE, WINDOW
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, silence
 from voicechat.config import Settings
 from voicechat.conversation import TimedWord, Transcript
@@ -40,22 +40,22 @@ def load(settings: Settings, phrases: Sequence[str]) -> "WhisperXEngine":
 
     `phrases` are left alone. Raises AdapterUnavailable or EngineFailed.
     """
-    align = whisperx_align.load(settings) if settings.asr.whisperx.aligner else None
-    directory = whisper_runtime.find(settings)
-    model = whisper_runtime.open_model(directory, settings)
+    align = aligner.load(settings) if settings.asr.whisperx.aligner else None
+    directory = runtime.find(settings)
+    model = runtime.open_model(directory, settings)
     reader = Batches(model, settings.asr.whisperx.batch, settings.asr.whisper.beam_size, align)
     engine = WhisperXEngine(reader, settings.asr.language)
     try:
         engine.warm_up()
-    except whisper_runtime.ERRORS as error:
-        raise whisper_runtime.bad_model(directory, error) from error
+    except runtime.ERRORS as error:
+        raise runtime.bad_model(directory, error) from error
     return engine
 
 
 class Batches:
     """Reads recordings. Blocking. `model` is a faster_whisper.WhisperModel."""
 
-    def __init__(self, model: Any, batch: int, beam_size: int, align: whisperx_align.Align | None = None) -> None:
+    def __init__(self, model: Any, batch: int, beam_size: int, align: aligner.Align | None = None) -> None:
         self._model, self._batch, self._beam_size, self._align = model, batch, beam_size, align
         self.languages = frozenset(model.supported_languages)
 
@@ -127,7 +127,7 @@ class WhisperXEngine:
         """Seconds that the latest reading took."""
 
     def open(self, language: str | None) -> "WhisperXStream":
-        return WhisperXStream(self, whisper_runtime.known(self._reader.languages, language or self._language))
+        return WhisperXStream(self, runtime.known(self._reader.languages, language or self._language))
 
     def read(self, samples: Samples, language: str | None) -> Transcript:
         """As `Batches.read`. Raises EngineFailed."""
@@ -136,8 +136,8 @@ class WhisperXEngine:
         begun = self._clock()
         try:
             return self._reader.read(samples, language)
-        except whisper_runtime.ERRORS as error:
-            raise EngineFailed("recognition_failed", f"whisperx: {whisper_runtime.line(error)}") from error
+        except runtime.ERRORS as error:
+            raise EngineFailed("recognition_failed", f"whisperx: {runtime.line(error)}") from error
         finally:
             self.cost = self._clock() - begun
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.adapters import onnx_session, piper_voices
-from voicechat.adapters.piper_parts import parts
+from voicechat.adapters.onnx import runtime
+from voicechat.adapters.piper import voices
+from voicechat.adapters.piper.parts import parts
 from voicechat.adapters.tts import plain
 from voicechat.audio import Samples
 from voicechat.config import Settings
@@ -58,8 +59,8 @@ class Piper:
                 for samples in self._sounds(sentence, how):
                     for start in range(0, len(samples), piece):
                         yield Speech(samples[start : start + piece])
-        except (*onnx_session.errors(), *_PIPER_ERRORS) as error:
-            reason = onnx_session.first_line(error)
+        except (*runtime.errors(), *_PIPER_ERRORS) as error:
+            reason = runtime.first_line(error)
             raise EngineFailed("synthesis_failed", f"piper, {self.voices[0].name}: {reason}") from error
 
     def _sounds(self, sentence: list[str], how: Any) -> Iterator[Samples]:
@@ -89,11 +90,11 @@ def load(settings: Settings) -> Piper:
 
     Raises AdapterUnavailable without a voice file or the piper-tts package, EngineFailed for a broken voice.
     """
-    path = piper_voices.find(settings)
+    path = voices.find(settings)
     if importlib.util.find_spec("piper") is None:
         raise AdapterUnavailable("library_missing", "piper needs the package piper-tts: pip install voicechat[piper]")
-    description = piper_voices.describe(path)
-    session = onnx_session.open_session(path, threads=settings.tts.piper.threads, device=settings.tts.device)
+    description = voices.describe(path)
+    session = runtime.open_session(path, threads=settings.tts.piper.threads, device=settings.tts.device)
     import piper
 
     voice = piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(description.model_dump()))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.adapters import onnx_session
-from voicechat.adapters.whisper_features import FRAMES, MELS, features
+from voicechat.adapters.onnx import runtime
+from voicechat.adapters.whisper.features import FRAMES, MELS, features
 from voicechat.audio import Samples
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
@@ -44,8 +44,8 @@ class SmartTurn:
         """
         try:
             outputs = self._session.run(None, {self._input: features(sound)})
-        except onnx_session.errors() as error:
-            raise EngineFailed("engine_failed", f"{self._path}: {onnx_session.first_line(error)}") from error
+        except runtime.errors() as error:
+            raise EngineFailed("engine_failed", f"{self._path}: {runtime.first_line(error)}") from error
         probability: NDArray[np.float32] = np.asarray(outputs[0])
         if probability.size != 1 or not 0.0 <= float(probability.reshape(-1)[0]) <= 1.0:
             raise EngineFailed("bad_model", f"{self._path}: gives {probability.shape}; one probability is expected")
@@ -58,7 +58,7 @@ class SmartTurn:
 def load(settings: Settings) -> SmartTurn:
     """Blocking while the model loads. Raises AdapterUnavailable without the file, EngineFailed for a broken one."""
     path = _find(settings)
-    return SmartTurn(onnx_session.open_session(path), path)
+    return SmartTurn(runtime.open_session(path), path)
 
 
 def _find(settings: Settings) -> Path:

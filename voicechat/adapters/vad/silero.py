@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.adapters import onnx_session
+from voicechat.adapters.onnx import runtime
 from voicechat.audio import Framer, Samples
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable
@@ -74,7 +74,7 @@ def load(settings: Settings) -> Silero:
     path = find_model()
     if path is None:
         raise AdapterUnavailable("model_missing", f"silero needs {MODEL} of the package faster-whisper 1.2.1 or newer")
-    return Silero(onnx_session.open_session(path))
+    return Silero(runtime.open_session(path))
 
 
 def find_model() -> Path | None:

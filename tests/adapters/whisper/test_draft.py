@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from voicechat.adapters.whisper_draft import Draft
-from voicechat.adapters.whisper_window import Hearing, Piece
+from voicechat.adapters.whisper.draft import Draft
+from voicechat.adapters.whisper.window import Hearing, Piece
 from voicechat.conversation import Transcript
 
 

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
-from voicechat.adapters import whisper_models
+from voicechat.adapters.whisper import models
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, EngineFailed
 
@@ -19,10 +19,10 @@ ERRORS: Final[tuple[type[Exception], ...]] = (
 
 def find(settings: Settings) -> Path:
     """The wanted model's directory, its files checked. Raises AdapterUnavailable or EngineFailed."""
-    directory = whisper_models.find(settings)
+    directory = models.find(settings)
     if importlib.util.find_spec("faster_whisper") is None:
         raise AdapterUnavailable("library_missing", "asr whisper: the package faster-whisper is not installed")
-    whisper_models.check(directory)
+    models.check(directory)
     return directory
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import piper
-from voicechat.adapters.onnx_session import open_session
+from voicechat.adapters.onnx.runtime import open_session
 from voicechat.errors import AdapterUnavailable, EngineFailed
 
 
@@ -43,6 +43,6 @@ def test_onnxruntime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
     code = "import sys, voicechat.adapters.vad, onnxruntime"
     kept = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")}
     environment = {**kept, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True, timeout=50)
     assert list(tmp_path.iterdir()) == []

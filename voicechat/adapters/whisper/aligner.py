@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.adapters import whisper_runtime
+from voicechat.adapters.whisper import runtime
 from voicechat.audio import LISTEN_RATE
 from voicechat.config import Settings
 from voicechat.conversation import TimedWord
@@ -45,14 +45,14 @@ def load(settings: Settings) -> Align:
     try:
         from whisperx import alignment
     except (ImportError, OSError) as error:  # a torchaudio for another device raises OSError
-        reason = whisper_runtime.line(error)
+        reason = runtime.line(error)
         raise AdapterUnavailable("library_missing", f"whisperx cannot be imported: {reason}") from error
     alignment.nltk_load = lambda *_: _OneSentence()
     language = settings.asr.language.partition("-")[0]
     try:
         model, about = alignment.load_align_model(language, "cpu", model_name=str(directory))
-    except whisper_runtime.ERRORS as error:
-        raise whisper_runtime.bad_model(directory, error) from error
+    except runtime.ERRORS as error:
+        raise runtime.bad_model(directory, error) from error
 
     def align(texts: Sequence[str], words: list[list[TimedWord]], sound: NDArray[np.float32]) -> list[list[TimedWord]]:
         return [_aligned(alignment.align, (model, about), *one, sound) for one in zip(texts, words, strict=True)]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicechat.adapters.tail import STEP, Tail
+from voicechat.adapters.whisper.tail import STEP, Tail
 from voicechat.audio import LISTEN_RATE, Samples
 
 SECOND = LISTEN_RATE

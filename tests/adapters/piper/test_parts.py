@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicechat.adapters.piper_parts import LAST, PAUSES, SHORTEST, parts
+from voicechat.adapters.piper.parts import LAST, PAUSES, SHORTEST, parts
 
 
 def cut(sentence: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tiny import whisper as tiny
 from voicechat.adapters.asr.whisper import WhisperEngine
-from voicechat.adapters.whisper_window import Piece, Window, _pieces
+from voicechat.adapters.whisper.window import Piece, Window, _pieces
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
 
 SENTENCE = " Hello, how are you?"

@@ -1,6 +1,6 @@
 import pytest
 
-from voicechat.adapters.likeness import Likeness
+from voicechat.words.likeness import Likeness
 
 GROUPS = [
     ["where are the toilets", "where is the nearest bathroom"],

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from voicechat.adapters.whisper_window import Hearing
+from voicechat.adapters.whisper.window import Hearing
 from voicechat.conversation import Transcript
 from voicechat.words.agreement import Word, common, words
 

@@ -1,0 +1,1 @@
+"""What all engines on onnxruntime share."""
