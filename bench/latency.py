@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Table
 
-from voicechat import app, config
+from voicechat import adapters, config
 from voicechat.config import Settings
 from voicechat.terminal import spawn
 from voicechat.terminal.caller import Caller
@@ -58,7 +58,7 @@ async def call(url: str, asked: list[Question]) -> tuple[list[Turn], list[float]
 
 def questions(settings: Settings, count: int) -> list[Question]:
     """The words over and over, with their sound."""
-    engine = app.choose("tts", "espeak", settings)
+    engine = adapters.choose("tts", "espeak", settings)
     try:
         return [Question(words, voiced(engine, words)) for words in (WORDS * count)[:count]]
     finally:

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.tiny import piper as tiny
-from voicechat import app
+from voicechat import adapters
 from voicechat.config import PiperSettings, Settings, TtsSettings
 from voicechat.lane import ThreadLane
 from voicechat.pool import ClauseEnded, Pool, Spoken
@@ -53,7 +53,8 @@ def main() -> None:
     screen = Console(highlight=False, width=120)
     with TemporaryDirectory() as folder:
         path = heavier(tiny.build(Path(folder) / "heavy.onnx"), chosen.layers)
-        engine: TtsEngine = app.choose("tts", "piper", Settings(tts=TtsSettings(piper=PiperSettings(model=str(path)))))
+        settings = Settings(tts=TtsSettings(piper=PiperSettings(model=str(path))))
+        engine: TtsEngine = adapters.choose("tts", "piper", settings)
         for _ in engine.synthesize(CLAUSE, ""):
             pass
         screen.print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.test_app import process
-from voicechat import app
+from voicechat import adapters
 from voicechat.audio import AudioFrame, Samples, read_wav, resample
 from voicechat.config import Settings
 from voicechat.terminal.caller import Caller
@@ -29,7 +29,7 @@ def question() -> AudioFrame:
 
 
 def spoken(text: str) -> AudioFrame:
-    engine = app.choose("tts", "espeak", Settings())
+    engine = adapters.choose("tts", "espeak", Settings())
     try:
         pieces = [piece.samples for piece in engine.synthesize(text, "en-gb")]
         return AudioFrame(np.concatenate(pieces), engine.rate)

@@ -185,9 +185,9 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
     """Say whether a configuration can be used."""
     settings = _settings(config)
 
-    from voicechat import app
+    from voicechat import adapters
 
-    app.choose("agent", settings.agent.engine, settings)  # reads the questions and answers; models may still come
+    adapters.choose("agent", settings.agent.engine, settings)  # reads the questions and answers; models may still come
     typer.echo(f"{config}: good")
 
 

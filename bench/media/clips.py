@@ -7,7 +7,7 @@ from typing import Final
 import av
 import numpy as np
 
-from voicechat import app
+from voicechat import adapters
 from voicechat.audio import Samples, resample
 from voicechat.config import Settings
 
@@ -42,7 +42,7 @@ def spoken(text: str) -> list[Packet]:
 
     Blocking. Raises AdapterError when the voice is not there.
     """
-    engine = app.choose("tts", "espeak", Settings())
+    engine = adapters.choose("tts", "espeak", Settings())
     try:
         sound = np.concatenate([part.samples for part in engine.synthesize(text, "")])
     finally:

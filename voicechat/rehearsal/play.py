@@ -1,6 +1,6 @@
 """Recordings played to real sessions, faster than real time: who would have been heard, interrupted or cut off, when.
 
-The whole house is rehearsed as `app` puts it together, on virtual time: voice detection, the floor, endpointing, the
+The whole `house` is rehearsed, on virtual time: voice detection, the floor, endpointing, the
 answers. Only the far end is played: its sound is the recording, and its program makes the bot speak when the scene
 says so. The bot counts aloud until it has spoken long enough.
 """
@@ -14,10 +14,11 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat import app
+from voicechat import adapters
 from voicechat.audio import Samples
 from voicechat.config import Settings
 from voicechat.errors import VoicechatError
+from voicechat.house import House
 from voicechat.protocols import Agent, VadEngine
 from voicechat.rehearsal import virtual_time
 from voicechat.rehearsal.score import Moment
@@ -66,13 +67,13 @@ async def _rehearse(
     settings: Settings, scenes: Sequence[Scene], recognises: bool, delay: float, done: Callable[[], None]
 ) -> list[Rehearsed]:
     staged = _staged(settings, recognises)
-    house = app.House(staged, lambda name, _: _Prompt(name, delay if recognises and name.startswith("asr") else 0.0))
+    house = House(staged, lambda name, _: _Prompt(name, delay if recognises and name.startswith("asr") else 0.0))
     try:
         await _open(house)
         await house.agent.close()
-        talker: Agent = app.choose("agent", "scripted", staged)
+        talker: Agent = adapters.choose("agent", "scripted", staged)
         house.agent = talker
-        first: VadEngine = app.choose("vad", "webrtc", staged)
+        first: VadEngine = adapters.choose("vad", "webrtc", staged)
         found = []
         for scene in scenes:
             found.append(await _play(house, first, scene))
@@ -82,7 +83,7 @@ async def _rehearse(
         await house.close()
 
 
-async def _open(house: app.House) -> None:
+async def _open(house: House) -> None:
     """Of several engines that cannot be loaded, the first tells."""
     try:
         await house.open()
@@ -106,7 +107,7 @@ def _staged(settings: Settings, recognises: bool) -> Settings:
     return settings.model_copy(update=parts)
 
 
-async def _play(house: app.House, first: VadEngine, scene: Scene) -> Rehearsed:
+async def _play(house: House, first: VadEngine, scene: Scene) -> Rehearsed:
     detector = first.open()
     voiced = np.array([detector.probability(frame) >= 0.5 for frame in scene.frames], np.bool_)
     peer = Tape(scene)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat import app, clip
+from voicechat import adapters, clip
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Samples, level, resample
 from voicechat.config import Settings
 from voicechat.errors import VoicechatError
@@ -74,7 +74,7 @@ def _read(path: Path) -> tuple[Label, ...]:
 
 def _guess(settings: Settings, caller: Samples, bot: Sequence[tuple[float, float]]) -> tuple[Label, ...]:
     """Utterances between long silences; over the bot they are interruptions, or back-channels when they are short."""
-    engine: VadEngine = app.choose("vad", "silero", settings)
+    engine: VadEngine = adapters.choose("vad", "silero", settings)
     stream = engine.open()
     likely = np.array([stream.probability(frame) for frame in _frames(caller)], np.float32)
     return tuple(_over(label, bot) for label in supposed(likely))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicechat import app, clip
+from voicechat import adapters, clip
 from voicechat.audio import FRAME_SECONDS, AudioFrame, Samples
 from voicechat.config import Settings
 from voicechat.protocols import TtsEngine
@@ -64,7 +64,7 @@ async def _run(config: Path | None, settings: Settings, out: Path) -> None:
 
 def _script(settings: Settings) -> list[Question]:
     """The questions with their sound."""
-    engine: TtsEngine = app.choose("tts", "espeak", settings)
+    engine: TtsEngine = adapters.choose("tts", "espeak", settings)
     try:
         return [Question(words, voiced(engine, words), cut_after) for words, cut_after in SCRIPT]
     finally:

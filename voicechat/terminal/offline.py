@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from voicechat import app, clip
+from voicechat import adapters, clip
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, resample
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
@@ -27,7 +27,7 @@ def say(settings: Settings, text: str, voice: str, out: Path) -> str:
     if not any(letter.isalnum() for letter in text):
         raise VoicechatError("no_text", f"there is nothing to say in '{text}'")
     with _screen.status("Loading the voice"):
-        engine: TtsEngine = app.choose("tts", settings.tts.engine, settings)
+        engine: TtsEngine = adapters.choose("tts", settings.tts.engine, settings)
     with closing(engine):
         names = [known.name for known in engine.voices]
         if voice and voice not in names:
@@ -46,8 +46,8 @@ def transcribe(settings: Settings, file: Path, *, words: bool = False) -> Transc
     if words and wanted != WITH_TIMES:
         raise ConfigError("bad_config", f"asr.engine: found '{wanted}'; allowed where words are timed: {WITH_TIMES}")
     with _screen.status("Loading the recogniser"):
-        agent: Agent = app.choose("agent", settings.agent.engine, settings)
-        engine: AsrEngine = app.choose("asr", wanted, settings, agent.phrases)
+        agent: Agent = adapters.choose("agent", settings.agent.engine, settings)
+        engine: AsrEngine = adapters.choose("asr", wanted, settings, agent.phrases)
     frames = list(_frames(sound))
     with closing(engine), closing(engine.open(settings.asr.language)) as stream:
         told = f"{engine.name} listens"
