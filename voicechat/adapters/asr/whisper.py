@@ -17,10 +17,10 @@ PARTIAL_SECONDS: Final = 1.0
 """New sound needed for the next partial."""
 
 PARTIAL_COST: Final = 0.5
-"""Seconds. Where recognition takes longer there are no partials: the final transcript would wait for them."""
+"""Seconds. Where recognition takes longer, speech that goes on is not read: the final transcript would wait for it."""
 
 SHARE: Final = 0.5
-"""Of the utterance's time, and of the engine's, that may go into partials."""
+"""Of the utterance's time, and of the engine's, that may go into readings before the end."""
 
 PAUSE: Final = 0.2
 """Seconds of quiet after which the caller may have finished: what they said is understood at once, so that the final
@@ -139,7 +139,8 @@ class WhisperStream:
 
     Where two readings of a long utterance agree on a piece, its sound goes and its text stays, to remind the decoder.
     The newest reading is the final one if only quiet follows. Where the end comes without a pause before it, all that
-    is not kept is read once more: CTranslate2 walks through words that it is given as slowly as through new ones.
+    is not kept is read once more: the encoder hears a sound as a whole, and CTranslate2 walks through words that it is
+    given as slowly as through new ones.
     """
 
     def __init__(self, engine: WhisperEngine, language: str | None) -> None:
@@ -165,7 +166,7 @@ class WhisperStream:
         if not self._may_read():
             return None
         long = len(self._tail) > LONG
-        self._hear(times=long, temperatures=ONCE)
+        self._hear(times=long, temperatures=FALLBACK if self._may_be_over else ONCE)
         self._spent += self._engine.cost
         if long:
             self._let_go()
@@ -175,7 +176,7 @@ class WhisperStream:
         """A reading that is new counts against the utterance's share; None once that is used up."""
         if self._is_understood():
             return self._draft.transcript()
-        if not self._affords(1):
+        if not self._may_foresee():
             return None
         self._hear(times=False, temperatures=FALLBACK)
         self._spent += self._engine.cost
@@ -199,14 +200,24 @@ class WhisperStream:
         return self._settled and not tail.is_loud_from(self._read)
 
     def _may_read(self) -> bool:
-        if self._tail.pause >= PAUSE and self._tail.is_loud_from(self._read):
-            return self._affords(1)
+        if self._may_be_over:
+            return self._may_foresee()
         fresh = (len(self._tail) - self._read) / LISTEN_RATE
-        return fresh >= PARTIAL_SECONDS and self._affords(2) and self._engine.is_rested
+        return fresh >= PARTIAL_SECONDS and self._engine.is_quick and self._affords(2) and self._engine.is_rested
+
+    @property
+    def _may_be_over(self) -> bool:
+        """Whether there is a pause after something that was not read yet."""
+        return self._tail.pause >= PAUSE and self._tail.is_loud_from(self._read)
+
+    def _may_foresee(self) -> bool:
+        """Whether there is time for a reading that is the final one if only quiet follows. It is no more work then, so
+        an utterance has one for nothing; where it takes long, not more of them than leave time for finals."""
+        return (not self._spent or self._affords(1)) and (self._engine.is_quick or self._engine.is_rested)
 
     def _affords(self, readings: int) -> bool:
         """Whether so many are within the utterance's share. A partial leaves room for the reading in a pause."""
-        return self._engine.is_quick and self._spent + readings * self._engine.cost <= SHARE * self._seconds
+        return self._spent + readings * self._engine.cost <= SHARE * self._seconds
 
     def _hear(self, *, times: bool, temperatures: Sequence[float]) -> None:
         tail = self._tail
