@@ -110,7 +110,8 @@ def test_torch_that_cannot_be_used_leaves_it_to_the_driver(tmp_path: Path, monke
 def test_torch_is_asked_when_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = "class cuda:\n    device_count = lambda: 2\n    mem_get_info = lambda number: (number + 1, 10)\n"
     write(tmp_path / "torch.py", stand_in)
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # so that the stand-in does not outlive the test
+    monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.syspath_prepend(str(tmp_path))
     found = hardware.devices({"PATH": ""}, torch=True)
     assert [(device.name, device.free, device.total) for device in found[1:]] == [("cuda:0", 1, 10), ("cuda:1", 2, 10)]

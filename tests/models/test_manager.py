@@ -14,7 +14,8 @@ from voicechat.errors import AdapterUnavailable, EngineFailed, ModelBusy
 from voicechat.lane import ThreadLane
 from voicechat.models.evictor import Evictor
 from voicechat.models.machine import Machine
-from voicechat.models.manager import CLOSE_SECONDS, FIRST_RETRY_SECONDS, ModelManager
+from voicechat.models.manager import CLOSE_SECONDS, ModelManager
+from voicechat.models.record import FIRST_RETRY_SECONDS
 from voicechat.models.residency import Change, Limits
 from voicechat.models.stock import Model, Recipe, State
 from voicechat.placement import Device

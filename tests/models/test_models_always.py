@@ -345,8 +345,8 @@ class Models(RuleBasedStateMachine):
             assert self.limits.budget is None or on_it <= self.limits.budget
 
     def asking_for(self, name: str) -> bool:
-        entry = self.models._entries.get(name)  # a load that an operator began is no waiter of ours
-        return entry is not None and (entry.loading is not None or entry.waiting > 0)
+        record = self.models._records.get(name)  # a load that an operator began is no waiter of ours
+        return record is not None and (record.loading is not None or record.waiting > 0)
 
     @invariant()
     def default_is_always_there(self) -> None:

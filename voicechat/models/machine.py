@@ -4,14 +4,12 @@ A model is made on a thread apart from those it works on later: loading takes se
 """
 
 import asyncio
-import threading
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from voicechat.errors import EngineFailed, VoicechatError
-from voicechat.models.stock import E
 from voicechat.placement import Device, place
 from voicechat.placement.devices import UNKNOWN_BYTES
 from voicechat.protocols import Lane
@@ -132,31 +130,3 @@ async def plainly(work: asyncio.Future[T]) -> T:
         raise result
     reason = next(iter(str(result).splitlines()), "")[:200]
     raise EngineFailed("engine_failed", f"{type(result).__name__}: {reason}") from result
-
-
-class Making(Generic[E]):
-    """Makes an engine on a thread; if nobody wants it any more when it is there, it is closed where it is."""
-
-    def __init__(self, make: Callable[[], E]) -> None:
-        self._make = make
-        self._lock = threading.Lock()  # held for moments
-        self._given_up = False
-        self._engine: E | None = None
-
-    def __call__(self) -> E:
-        with self._lock:
-            if self._given_up:
-                raise EngineFailed("given_up", "nobody waits for it")
-        engine = self._make()
-        with self._lock:
-            if not self._given_up:
-                self._engine = engine
-                return engine
-        engine.close()
-        raise EngineFailed("given_up", "nobody waits for it")
-
-    def give_up(self) -> E | None:
-        """From now on nobody wants it; the engine that is there already, for whoever gives it up to close."""
-        with self._lock:
-            self._given_up = True
-            return self._engine

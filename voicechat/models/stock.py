@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
+from voicechat.models.residency import Resident
 from voicechat.protocols import Lane
 
 
@@ -62,6 +63,10 @@ class Model(Generic[E]):
     def lane(self) -> Lane:
         """The lane with the least to do."""
         return min(self.lanes, key=lambda lane: lane.load)
+
+    def resident(self, kind: str, *, idle: bool) -> Resident:
+        """As the evictor sees it."""
+        return Resident(kind, self.name, self.device, self.memory, self.used, idle)
 
 
 @dataclass(frozen=True, slots=True)
