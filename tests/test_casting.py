@@ -20,10 +20,11 @@ from voicechat.models.stock import Recipe
 from voicechat.placement import Device, Routed, Router
 from voicechat.placement.affinity import Memory
 from voicechat.pool import Pool
-from voicechat.protocols import Lane, TtsEngine, Voice
+from voicechat.protocols import Capabilities, Lane, TtsEngine, Voice
 from voicechat.turnstile import Turnstile, Worker
 
 VOICES = {"plain": ("one", "two"), "fast": ("quick",), "slow": ("deep", "high"), "broken": ("none",)}
+LANGUAGES = {"plain": ("en-GB", "fr"), "fast": ("de-AT",)}
 LOAD_SECONDS = 10.0
 
 
@@ -31,7 +32,9 @@ class Engine(ScriptedTts):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.voices = tuple(Voice(voice, "en") for voice in VOICES[name])
+        languages = LANGUAGES.get(name, ("en", "en"))
+        self.voices = tuple(map(Voice, VOICES[name], languages))
+        self.capabilities = Capabilities(streaming=True, languages=languages)
 
 
 class Shop(dict[str, Recipe[TtsEngine]]):
@@ -83,9 +86,9 @@ class Caller:
     def wants(self, voice: str) -> None:
         self.casting.observe(SettingsChanged(SessionSettings(voice=voice)))
 
-    def hears(self, voice: str = "") -> tuple[str, str]:
+    def hears(self, voice: str = "", language: str | None = None) -> tuple[str, str]:
         """The model and the voice of an answer that is over at once."""
-        speaker = self.casting.cast(SessionSettings(voice=voice))
+        speaker = self.casting.cast(SessionSettings(voice=voice, language=language))
         speaker.begin()()
         return speaker.pool.engine.name, speaker.voice(speaker.named or "")
 
@@ -125,9 +128,9 @@ async def opened(interim: str = "", copies: int = 1) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def calling(house: House, session: str = "sess_one") -> AsyncIterator[Caller]:
+async def calling(house: House, session: str = "sess_one", caller: str = "") -> AsyncIterator[Caller]:
     told: list[Event] = []
-    casting = Casting(house.ensemble, session, in_flight=2, left=lambda: 0.0, tell=told.append)
+    casting = Casting(house.ensemble, session, in_flight=2, left=lambda: 0.0, tell=told.append, caller=caller)
     await casting.open()
     running = asyncio.create_task(casting.run())
     try:
@@ -274,8 +277,54 @@ def test_affinity_knows_a_caller_as_long_as_they_call() -> None:
             async with calling(house) as caller:
                 caller.hears()
                 await asyncio.sleep(1)
-                assert await house.ensemble.affinity.get("sess_one") == "plain@cpu"
-            assert await house.ensemble.affinity.get("sess_one") == ""
+                assert await house.ensemble.affinity.get("sess_one:plain") == "plain@cpu"
+            assert await house.ensemble.affinity.get("sess_one:plain") == ""
+
+    virtual_time.run(play())
+
+
+def test_caller_who_is_known_finds_the_same_copy_when_they_call_again() -> None:
+    async def play() -> None:
+        async with opened(copies=2) as house:
+            engines = []
+            for number in range(4):
+                async with calling(house, f"sess_{number}", "anna" if number % 2 else "") as caller:
+                    speaker = caller.casting.cast(SessionSettings())
+                    speaker.begin()()
+                    engines.append(speaker.pool.engine)
+                    await asyncio.sleep(1)
+                    if number == 1:
+                        speaker.begin()  # their copy has an answer in work from now on: whoever is new gets the other
+            assert engines[1] is engines[3] is not engines[2]
+
+    virtual_time.run(play())
+
+
+def test_each_voice_of_a_caller_stays_with_its_copy() -> None:
+    async def play() -> None:
+        async with opened(copies=2) as house, calling(house) as caller:
+            first = caller.casting.cast(SessionSettings()).pool
+            caller.wants("fast")
+            await asyncio.sleep(0.1)
+            assert caller.hears("fast") == ("fast", "")
+            caller.wants("")
+            caller.casting.cast(SessionSettings()).begin()
+            assert caller.casting.cast(SessionSettings()).pool is first
+            assert "moved" not in [routed.affinity for routed in house.routed]
+
+    virtual_time.run(play())
+
+
+def test_caller_who_asks_for_no_voice_is_answered_in_their_language() -> None:
+    async def play() -> None:
+        async with opened(interim="fast") as house, calling(house) as caller:
+            assert caller.hears(language="en") == ("plain", "one")
+            assert caller.hears(language="fr-CA") == ("plain", "two")
+            assert caller.hears(language="de") == ("fast", "quick")
+            assert caller.hears("two", language="de") == ("plain", "two"), "a voice that is asked for speaks"
+            assert caller.hears(language="ja") == ("plain", ""), "nobody does: the default speaks as well as it can"
+            assert house.routed[-2].excluded == {"language": 1, "engine": 1}
+            assert caller.codes == []
 
     virtual_time.run(play())
 

@@ -7,13 +7,14 @@ another speaks: the interim one, or whoever spoke before.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoReplica, VoicechatError
 from voicechat.events import Event, Failed, SettingsChanged
-from voicechat.library.parts import Part, find
+from voicechat.library.parts import Part, find, spoken
 from voicechat.models.manager import ModelManager
 from voicechat.models.shelf import original
 from voicechat.models.stock import Lease, Model
@@ -70,8 +71,20 @@ class Ensemble:
             known[original(model.name)] = [voice.name for voice in model.engine.voices]
         return find(self._alias(wanted), self.models.default, known)
 
-    def choose(self, name: str, bound: str = "") -> Voice | None:
-        """Who speaks for a model; None: it must be loaded first. Raises NoReplica where it cannot speak at all."""
+    def speaking(self, language: str) -> Part:
+        """The model for a language and its voice in it: the default if it can, or else a loaded one that can.
+
+        Where none can, the default: whether another engine stands in is for the router to say.
+        """
+        models = sorted(self.models.loaded(), key=lambda model: original(model.name) != self.models.default)
+        for model in models:
+            if (voice := spoken(model.engine.voices, language)) is not None:
+                return Part(original(model.name), voice)
+        return Part(self.models.default)
+
+    def choose(self, name: str, bound: str = "", language: str = "") -> Voice | None:
+        """Who speaks for a model; None: it must be loaded first. Raises NoReplica where it cannot speak at all, or not
+        in the language, and no other can."""
         now = asyncio.get_running_loop().time()
         voices = {voice.replica: voice for voice in map(self._voice, self.models.loaded())}
         for voice in voices.values():
@@ -84,7 +97,7 @@ class Ensemble:
             absent = self._absent.setdefault(name, Replica(f"{name}@", name, "", ABSENT, resident=False))
             absent.seen = now
             replicas.append(absent)
-        return voices.get(self.router.choose(replicas, Wish(engine=name), now, bound).replica)
+        return voices.get(self.router.choose(replicas, Wish(language, engine=name), now, bound).replica)
 
     def any(self) -> Voice:
         """The default model, which is always there."""
@@ -121,7 +134,9 @@ class Ensemble:
 class Casting:
     """One session's speakers. `open` it before and `close` it after; `run` runs beside the session.
 
-    `left` is how many seconds of an answer's sound have been queued and not heard; `tell` emits events.
+    `caller` is who calls, as far as their program says, and otherwise the session: each voice stays with its replica
+    as long as it is the same caller's. `left` is how many seconds of an answer's sound have been queued and not heard;
+    `tell` emits events.
     """
 
     def __init__(
@@ -132,52 +147,69 @@ class Casting:
         in_flight: int,
         left: Callable[[], float],
         tell: Callable[[Event], None],
+        caller: str = "",
     ) -> None:
-        self._ensemble, self._session = ensemble, session
+        self._ensemble, self._caller = ensemble, caller or session
+        self._returns = bool(caller)
         self._in_flight, self._left, self._tell = in_flight, left, tell
         self._paces: defaultdict[str, defaultdict[str, Pace]] = defaultdict(lambda: defaultdict(Pace))
         self._lease: Lease[TtsEngine] | None = None
         self._wanted = ""  # the model that shall speak next
         self._refused: set[str] = set()  # models that could not be loaded
         self._unknown: set[str] = set()  # voices that nobody has, told already
-        self._bound = self._kept = ""  # the replica that speaks for this caller, and as affinity knows it
+        self._bound: dict[str, str] = {}  # for each model, the replica that speaks for this caller
+        self._kept: dict[str, str] = {}  # the same as affinity knows it
         self._changed = asyncio.Event()
 
     async def open(self) -> None:
         """Raises VoicechatError."""
         self._lease = await self._ensemble.models.acquire()
         self._wanted = self._lease.model.name
-        self._bound = self._kept = await self._ensemble.affinity.get(self._session)
+        await self._recall(original(self._wanted))
 
     async def close(self) -> None:
+        """A caller who has a name may come again, and finds the same voices."""
         if self._lease is not None:
             self._lease.close()
-        await self._ensemble.affinity.forget(self._session)
+        for model in () if self._returns else self._kept:
+            await self._ensemble.affinity.forget(self._key(model))
+
+    async def _recall(self, model: str) -> None:
+        """Which replica spoke for this caller before; it is known when the answer is begun."""
+        if model not in self._kept:
+            self._kept[model] = await self._ensemble.affinity.get(self._key(model))
+            self._bound.setdefault(model, self._kept[model])
+
+    def _key(self, model: str) -> str:
+        return f"{self._caller}:{model}"
 
     def observe(self, event: Event) -> None:
         """Who asks for another voice gets it loaded at once, and hears it in the next answer."""
         if isinstance(event, SettingsChanged):
             self._refused.clear()
-            self._want(self._part(event.settings.voice).model)
+            self._want(self._part(event.settings).model)
 
     def cast(self, settings: SessionSettings) -> Speaker:
         """See `reply.Cast`."""
-        part = self._part(settings.voice)
+        part = self._part(settings)
         self._want(part.model)
-        voice, named = self._voice_for(part)
+        voice, named = self._voice_for(part, "" if settings.voice else settings.language or "")
         paces = self._paces[original(voice.model.name)]
         return Speaker(voice.pool, self._in_flight, self._left, paces, named, lambda: self._begin(voice))
 
-    def _voice_for(self, part: Part) -> tuple[Voice, str]:
+    def _voice_for(self, part: Part, language: str) -> tuple[Voice, str]:
         """Who speaks now, and with which voice."""
         ensemble = self._ensemble
+        if language:
+            main = language.partition("-")[0]  # its voices are of some region
+            with suppress(NoReplica):  # then the default speaks it as well as it can
+                voice = ensemble.choose(part.model, self._bound.get(part.model, ""), main)
+                if voice is not None:
+                    return self._bind(voice), spoken(voice.model.engine.voices, language) or ""
         try:
-            voice = ensemble.choose(part.model, self._bound)
+            voice = ensemble.choose(part.model, self._bound.get(part.model, ""))
             if voice is not None:
-                self._bound = voice.replica.name
-                if self._bound != self._kept:
-                    self._changed.set()
-                return voice, part.voice
+                return self._bind(voice), part.voice
             held = original(self._lease.model.name) if self._lease is not None else ensemble.models.default
             for name in (ensemble.interim, held, ensemble.models.default):
                 if name and (voice := ensemble.choose(name)) is not None:
@@ -185,6 +217,13 @@ class Casting:
         except NoReplica:
             pass  # all are stuck, by all we know: it is told when this one is, too
         return ensemble.any(), ""
+
+    def _bind(self, voice: Voice) -> Voice:
+        model = original(voice.model.name)
+        self._bound[model] = voice.replica.name
+        if self._kept.get(model) != voice.replica.name:
+            self._changed.set()
+        return voice
 
     def _begin(self, voice: Voice) -> Callable[[], None]:
         """An answer begins: its model stays until it is over, whatever the caller asks for meanwhile."""
@@ -198,7 +237,11 @@ class Casting:
 
         return over
 
-    def _part(self, wanted: str) -> Part:
+    def _part(self, settings: SessionSettings) -> Part:
+        """The voice that was asked for; where none was, one for the caller's language."""
+        wanted = settings.voice
+        if not wanted and settings.language:
+            return self._ensemble.speaking(settings.language)
         part = self._ensemble.find(wanted)
         if part is None:
             self._miss(wanted)
@@ -228,10 +271,12 @@ class Casting:
                 following = group.create_task(self._follow())
 
     async def _follow(self) -> None:
-        if self._bound != self._kept:
-            self._kept = self._bound
-            await self._ensemble.affinity.bind(self._session, self._bound)
         wanted, held = self._wanted, self._lease
+        await self._recall(original(wanted))
+        for model, replica in list(self._bound.items()):
+            if replica and self._kept.get(model) != replica:
+                self._kept[model] = replica
+                await self._ensemble.affinity.bind(self._key(model), replica)
         if held is not None and held.model.name == wanted:
             return
         try:

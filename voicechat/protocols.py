@@ -158,8 +158,11 @@ class Spotter(Protocol):
 class EchoGate(Protocol):
     """Knows our own voice when the microphone hears it. On the loop; one for each caller."""
 
-    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
-        """Whether the frame is explained by what we played; `levels` as `Peer.levels` gives them."""
+    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float, *, voiced: bool) -> bool:
+        """Whether the frame is explained by what we played; `levels` as `Peer.levels` gives them.
+
+        Those that are not `voiced` must be heard too, but nobody asks for them.
+        """
         ...
 
     @property
@@ -369,6 +372,9 @@ class Reception(Protocol):
         """Holds one of the places; gives the session's id. Raises NoRoom."""
         ...
 
-    async def serve(self, session: str, peer: Peer) -> None:
-        """Runs the session until the peer's `incoming` ends or the session does. Raises nothing but CancelledError."""
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
+        """Runs the session until the peer's `incoming` ends or the session does. Raises nothing but CancelledError.
+
+        `caller` is the same in every call of one person; empty: they are not known.
+        """
         ...

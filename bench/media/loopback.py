@@ -32,7 +32,7 @@ class Mirror:
     def admit(self) -> Iterator[str]:
         yield f"sess_{secrets.token_hex(8)}"
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         async for entry in peer.incoming():
             if isinstance(entry, AudioFrame):
                 await peer.play(SpeechChunk(AudioFrame(np.repeat(entry.samples, TIMES), RATE), 1))

@@ -31,7 +31,7 @@ class House:
         raise NoRoom("all lines are busy")
         yield ""
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         raise AssertionError("nobody is served here")
 
     async def models(self) -> Sequence[Mapping[str, object]]:

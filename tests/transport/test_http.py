@@ -25,7 +25,7 @@ class Full:
         raise NoRoom("all lines are busy")
         yield ""
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         raise AssertionError("nobody is served here")
 
 

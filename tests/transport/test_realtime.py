@@ -65,7 +65,7 @@ class Parrot:
         finally:
             self.places += 1
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         self.over.clear()
         self.sessions.append(cast(RealtimePeer, peer))
         settings = SessionSettings()

@@ -36,7 +36,7 @@ class Answering:
     def admit(self) -> Iterator[str]:
         yield "sess_a"
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         settings, lane = Settings(), InlineLane()
         pipeline = Pipeline(
             Session(session, SessionSettings(), settings.turn, [peer.notify]),

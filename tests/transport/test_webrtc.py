@@ -73,7 +73,7 @@ class House:
         finally:
             self.taken -= 1
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         assert isinstance(peer, WebrtcPeer)
         self.peers.append(peer)
         peer.notify(SessionStarted(session, SessionSettings()))

@@ -96,7 +96,7 @@ class House:
         finally:
             self._places += 1
 
-    async def serve(self, session: str, peer: Peer) -> None:
+    async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
         """See `protocols.Reception.serve`."""
         casting = Casting(
             self._ensemble,
@@ -104,6 +104,7 @@ class House:
             in_flight=self.settings.tts.in_flight,
             left=lambda: peer.left,
             tell=lambda event: state.emit(event),
+            caller=caller,
         )
         observers = [self.metrics.observe, logs.observer(session), peer.notify, casting.observe]
         state = Session(session, self._defaults(), self.settings.turn, observers)

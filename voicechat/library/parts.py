@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from voicechat.protocols import Voice
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -43,4 +45,17 @@ def _prefixed(prefix: str, order: Sequence[str], models: Mapping[str, Sequence[s
         for voice in models[name]:
             if voice.startswith(prefix) or f"{name}-{voice}".startswith(prefix):
                 return Part(name, voice)
+    return None
+
+
+def spoken(voices: Sequence[Voice], language: str) -> str | None:
+    """The voice for a language, BCP 47: the first one whose own it is, or the first of the language in another region
+    (en-GB for en, en-US for en-GB). None: there is none.
+    """
+    wanted = language.lower().replace("_", "-").split("-")
+    known = [(voice.name, voice.language.lower().replace("_", "-").split("-")) for voice in voices]
+    for length in range(len(wanted), 0, -1):
+        for name, tag in known:
+            if tag[:length] == wanted[:length]:
+                return name
     return None

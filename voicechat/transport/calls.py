@@ -14,6 +14,7 @@ from voicechat.commands import Command
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
+from voicechat.transport import identity
 from voicechat.transport.channel import Wire
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.sdp import check_offer
@@ -94,16 +95,17 @@ class Calls:
                 await peer.close()
                 raise NoRoom("The server is shutting down.")
             name = f"call_{secrets.token_urlsafe(16)}"
-            task = asyncio.create_task(self._run(name, session, peer, place.pop_all()), name=name)
+            running = self._run(name, session, peer, identity.caller(request), place.pop_all())
+            task = asyncio.create_task(running, name=name)
             self._calls[name] = _Call(peer, task)
         return web.Response(
             status=201, text=peer.answer_sdp, content_type="application/sdp", headers={"Location": f"{PATH}/{name}"}
         )
 
-    async def _run(self, name: str, session: str, peer: WebrtcPeer, place: ExitStack) -> None:
+    async def _run(self, name: str, session: str, peer: WebrtcPeer, caller: str, place: ExitStack) -> None:
         with place:
             try:
-                await self._reception.serve(session, peer)
+                await self._reception.serve(session, peer, caller)
             finally:
                 await peer.close()
                 del self._calls[name]

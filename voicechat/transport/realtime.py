@@ -16,6 +16,7 @@ from voicechat.echo.reverberation import Played
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
+from voicechat.transport import identity
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox
@@ -226,7 +227,7 @@ def endpoint(
             peer = RealtimePeer(socket, wire, settings, metronome)
             peers.add(peer)
             try:
-                await peer.run(lambda caller: reception.serve(session, caller))
+                await peer.run(lambda caller: reception.serve(session, caller, identity.caller(request)))
             finally:
                 peers.discard(peer)
                 if request.transport is not None and request.transport.get_write_buffer_size() > 0:
