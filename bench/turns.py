@@ -33,7 +33,7 @@ from bench.media.found import place
 from tests.turns import corpus
 from tests.turns.corpus import Take
 from voicechat import config, logs
-from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, Framer
+from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, Framer, Samples
 from voicechat.config import LogSettings, Settings
 from voicechat.rehearsal.play import Rehearsed, rehearse
 from voicechat.rehearsal.score import Deed, Score, judge, percentile
@@ -172,29 +172,42 @@ def play(settings: Settings, half: str, takes: Sequence[Take], *, recognises: bo
         task = progress.add_task(half, total=len(takes))
         scenes = [take.scene for take in takes]
         played = rehearse(settings, scenes, recognises=recognises, done=lambda: progress.advance(task))
+    barge_in = settings.turn.barge_in
+    softest = 10 ** (-barge_in.duck_db / 20) if barge_in.first == "duck" else 1.0
     return [
         Result(
             take,
             judge(take.labels, rehearsed.moments, rehearsed.voiced),
             rehearsed,
-            take.category not in HARMLESS or is_whole(rehearsed),
+            take.category not in HARMLESS or is_whole(rehearsed, softest),
         )
         for take, rehearsed in zip(takes, played, strict=True)
     ]
 
 
-def is_whole(rehearsed: Rehearsed) -> bool:
-    """Whether the caller got the answer's own frames, in order, and beside them only silence and pauses' edges."""
+def is_whole(rehearsed: Rehearsed, softest: float = 1.0) -> bool:
+    """Whether the caller got the answer's own frames, in order, and beside them only silence and pauses' edges.
+
+    An answer that may be ducked may be softer, down to `softest` of its loudness.
+    """
     deeds = [moment.deed for moment in rehearsed.moments]
     due = iter(Framer(round(LISTEN_RATE * FRAME_SECONDS)).push(rehearsed.said))
     frame = next(due, None)
     strange = 0
     for played in rehearsed.played:
-        if played is not None and frame is not None and np.array_equal(played, frame):
+        if played is not None and frame is not None and _is_of(played, frame, softest):
             frame = next(due, None)
         elif played is not None:
             strange += 1
     return strange <= EDGES * (deeds.count(Deed.PAUSED) + 1)
+
+
+def _is_of(played: Samples, frame: Samples, softest: float) -> bool:
+    if softest == 1.0 or np.array_equal(played, frame):
+        return np.array_equal(played, frame)
+    most = np.abs(frame.astype(np.int32))
+    heard = played.astype(np.int32) * np.sign(frame)
+    return bool(((heard >= np.trunc(most * softest) - 1) & (heard <= most)).all())
 
 
 def total(results: Sequence[Result], category: str) -> Score:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from voicechat.errors import IllegalMove
 from voicechat.events import State
 from voicechat.turn import MOVES, NO_CLUES, Act, Clues, Floor
+from voicechat.turntaking.candidate import believed
 from voicechat.turntaking.interjections import Interjections
 from voicechat.turntaking.rules import Profile, Rules
 
@@ -16,7 +17,9 @@ FRAME = 0.02
 RULES = Rules(interjections=Interjections(["mhm", "okay", "i see"], ["stop", "hold on"]))
 
 # What a spotter says of a candidate
-WORDS = Clues(back_channel=0.1)
+WORDS = Clues(back_channel=0.01)
+LIKELY_WORDS = Clues(back_channel=0.18)
+UNKNOWN = Clues(back_channel=0.5)
 HUM = Clues(back_channel=0.9)
 
 # What one frame sounds like: (voiced, probability of speech)
@@ -174,7 +177,11 @@ def test_push_to_talk_moves_nothing_by_sound() -> None:
 @pytest.mark.parametrize(
     ("sound", "clues", "acts"),
     [
-        pytest.param(0.3, WORDS, [(0.06, Act.PAUSE), (0.2, Act.CUT), (0.2, Act.BEGIN)], id="known words cut early"),
+        pytest.param(0.3, WORDS, [(0.06, Act.PAUSE), (0.12, Act.CUT), (0.12, Act.BEGIN)], id="known words cut early"),
+        pytest.param(
+            0.4, LIKELY_WORDS, [(0.06, Act.PAUSE), (0.3, Act.CUT), (0.3, Act.BEGIN)], id="likely words cut later"
+        ),
+        pytest.param(0.9, UNKNOWN, [(0.06, Act.PAUSE)], id="what may as well be one as not is waited for"),
         pytest.param(0.7, HUM, [(0.06, Act.PAUSE)], id="what may be a back-channel is waited for"),
         pytest.param(1.1, HUM, [(0.06, Act.PAUSE), (1.0, Act.CUT), (1.0, Act.BEGIN)], id="though not for ever"),
     ],
@@ -242,9 +249,39 @@ def test_texts_move_nothing_when_there_is_no_candidate() -> None:
 
 def test_min_words_of_none_leaves_it_to_the_sound() -> None:
     floor = floor_in(State.SPEAKING, Rules(speaking=Profile(min_words=0)))
-    hear(floor, SPEECH, 0.16)
+    hear(floor, SPEECH, 0.1)
     assert floor.read("could you tell me something") == ()
-    assert hear(floor, SPEECH, 0.04) == [(0.04, Act.CUT), (0.04, Act.BEGIN)], "words are known, so `confirm` is enough"
+    assert hear(floor, SPEECH, 0.04) == [(0.02, Act.CUT), (0.02, Act.BEGIN)], "words are known, so `confirm` is enough"
+
+
+@given(st.floats(0.0, 5.0), st.floats(0.0, 1.0))
+def test_the_longer_the_speech_the_less_easily_a_back_channel_is_believed(speech: float, more: float) -> None:
+    assert 0.0 < believed(speech) <= believed(speech + more) + 1e-9 < 0.5
+
+
+def test_speech_that_sets_in_just_when_a_noise_is_given_up_interrupts() -> None:
+    floor = floor_in(State.SPEAKING)
+    sounds = [(NOISE, 0.34), (MURMUR, 0.1), (SPEECH, 0.5)]
+    acts = [act for sound, seconds in sounds for _, act in hear(floor, sound, seconds)]
+    assert acts[0] is Act.PAUSE and acts[-1] is Act.BEGIN
+
+
+def test_a_hint_of_speech_keeps_an_answer_waiting_for_a_moment_only() -> None:
+    floor = floor_in(State.SPEAKING)
+    assert hear(floor, NOISE, 0.3) == [(0.06, Act.PAUSE)]
+    assert hear(floor, MURMUR, 2.0) == [(0.2, Act.RESUME)]
+
+
+def test_speech_after_a_hint_that_was_given_up_interrupts_without_a_pause_between() -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, NOISE, 0.3)
+    hear(floor, MURMUR, 0.5)
+    assert hear(floor, SPEECH, 0.2, WORDS) == [(0.06, Act.PAUSE), (0.12, Act.CUT), (0.12, Act.BEGIN)]
+
+
+@pytest.mark.parametrize(("probability", "begins"), [(0.9, 0.1), (0.8, 0.1), (0.7, 0.4), (0.5, 0.4)])
+def test_clear_speech_begins_a_turn_sooner_than_what_is_only_likely(probability: float, begins: float) -> None:
+    assert hear(floor_in(State.IDLE), (True, probability), 0.4) == [(begins, Act.BEGIN)]
 
 
 def test_while_an_answer_is_heard_and_while_it_is_made_other_rules_hold() -> None:

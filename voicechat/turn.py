@@ -58,6 +58,15 @@ class Clues:
 
 NO_CLUES: Final = Clues()
 
+CLEAR: Final = 0.6
+"""Speech is clear from this share of the way on, from the threshold to certainty."""
+
+UNCLEAR: Final = 0.25
+"""What unclear speech counts for where a turn may begin: other people in the room, a television, a murmuring noise.
+
+A turn that begins a little later loses nothing, as the sound from before it belongs to it (November 2026).
+"""
+
 MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.IDLE: frozenset({State.LISTENING, State.THINKING, State.TERMINATED}),
@@ -86,8 +95,10 @@ class Floor:
         self._ducked = False
         self._expecting = False  # the end of the caller's turn
         self._speaking = False
+        self._hinting = False  # it may be speech
         self._first = FirstStage()
         self._speech = Run()
+        self._sure = Run()  # the same, where unclear speech counts less
 
     @property
     def speech(self) -> float:
@@ -120,10 +131,13 @@ class Floor:
 
     def _step(self, voiced: bool, probability: float, seconds: float, clues: Clues) -> tuple[Act, ...]:
         rules = self.rules
-        self._first.hear(rules, self._threshold, voiced=voiced, probability=probability, seconds=seconds)
+        self._hinting = probability >= self._threshold - rules.doubt
+        self._first.hear(rules, voiced=voiced, hinting=self._hinting, seconds=seconds)
         self._speaking = probability >= self._threshold - (rules.hysteresis if self._speaking else 0.0)
         self.quiet = 0.0 if self._speaking else self.quiet + seconds
         self._speech.step(self._speaking, seconds, rules.gap)
+        clear = probability >= self._threshold + CLEAR * (1 - self._threshold) or not self._speaking
+        self._sure.step(self._speaking, seconds if clear else UNCLEAR * seconds, rules.gap)
         progress = self.state is State.SPEAKING and clues.sounding
         self._since = 0.0 if progress else self._since + seconds
         if self.state in (State.THINKING, State.SPEAKING) and reached(self._since, rules.give_up):
@@ -161,7 +175,7 @@ class Floor:
         return ()
 
     def _when_idle(self) -> tuple[Act, ...]:
-        if not reached(self._speech.length, self.rules.start):
+        if not reached(self._sure.length, self.rules.start):
             return ()
         self.move(State.LISTENING)
         return (Act.BEGIN,)
@@ -172,7 +186,7 @@ class Floor:
             return self._when_likely()
         self.move(State.THINKING)
         self._first.begin()
-        self._speech = Run()  # speech that goes on counts anew
+        self._speech, self._sure = Run(), Run()  # speech that goes on counts anew
         return (Act.END,)
 
     def _when_likely(self) -> tuple[Act, ...]:
@@ -202,6 +216,7 @@ class Floor:
             self.rules,
             self._profile,
             speaking=self._speaking,
+            hinting=self._hinting,
             seconds=seconds,
             run=self._speech.length,
             likely=clues.back_channel,

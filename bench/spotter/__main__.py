@@ -22,7 +22,8 @@ STRANGERS: Final = (
 """Voices that are judged and not trained with; the two named slt are one woman."""
 
 SPEECH: Final = Path(__file__).parents[3] / "shared" / "speech"
-DOUBTS: Final = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 99.0)
+SHIFTS: Final = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
+"""Of the network's logit: how else the floor might have decided."""
 MEAN: Final = np.array(
     [56.56, 4.31, -2.02, 8.10, -3.08, -1.81, -9.18, -4.09, -4.34, 0.03, 0.17, -0.54, 1.99], np.float32
 )
@@ -76,7 +77,7 @@ def _judge(folder: Path, weights: Path, speech: Path, people: Path | None, longe
     vad, rules = judge.engine(), Rules(longest_back_channel=longest)
     for name, group in groups.items():
         trials = [judge.tried(scene, spotter, vad, rules) for scene in group]
-        _say("\n".join(["", name, *judge.table(trials, DOUBTS, rules)]))
+        _say("\n".join(["", name, *judge.table(trials, SHIFTS, rules)]))
 
 
 def _say(line: str) -> None:

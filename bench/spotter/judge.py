@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from bench.spotter.scenes import LEAD, LOUDNESS, STEP, Floats, Scene, bursts, over_noise, read
-from voicechat.adapters.spotter.pocketsphinx import DOUBT
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, AudioFrame, Framer
 from voicechat.config import Settings
@@ -33,14 +32,21 @@ class Trial:
     speech: tuple[bool, ...]
     logits: tuple[float, ...]
 
-    def committed(self, rules: Rules, profile: Profile, doubt: float) -> float | None:
-        """Seconds from the onset until it counts as an interruption, with another DOUBT; None: never."""
+    def committed(self, rules: Rules, profile: Profile, shift: float) -> float | None:
+        """Seconds from the onset until it counts as an interruption, with `shift` more logit; None: never."""
         run, candidate = Run(), Candidate(0.0)
         for at, (speaking, logit) in enumerate(zip(self.speech, self.logits, strict=True)):
             run.step(speaking, STEP, rules.gap)
-            likely = None if np.isnan(logit) else float(logit - DOUBT + doubt >= 0)
+            likely = None if np.isnan(logit) else float(1 / (1 + np.exp(-logit - shift)))
             verdict = candidate.hear(
-                rules, profile, speaking=speaking, seconds=STEP, run=run.span, likely=likely, unsure=False
+                rules,
+                profile,
+                speaking=speaking,
+                hinting=speaking,
+                seconds=STEP,
+                run=run.span,
+                likely=likely,
+                unsure=False,
             )
             if verdict is Verdict.INTERRUPTION:
                 return (at + 1) * STEP - self.scene.onset
@@ -98,14 +104,14 @@ def people(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.wav")) if not path.stem.startswith(NO_SPEECH)]
 
 
-def table(trials: Sequence[Trial], doubts: Sequence[float], rules: Rules) -> Iterator[str]:
-    """A line for each doubt: what is held and what is passed."""
+def table(trials: Sequence[Trial], shifts: Sequence[float], rules: Rules) -> Iterator[str]:
+    """A line for each shift of the network's logit: what is held and what is passed."""
     profile = Profile()
-    yield "doubt | back-channels held | interruptions: p50, p90 after the onset, within 0.3 s, missed"
-    for doubt in doubts:
+    yield "shift | back-channels held | interruptions: p50, p90 after the onset, within 0.3 s, missed"
+    for shift in shifts:
         held, passed = [], []
         for trial in trials:
-            when = trial.committed(rules, profile, doubt)
+            when = trial.committed(rules, profile, shift)
             if trial.scene.back_channel:
                 held.append(when is None)
             else:
@@ -113,7 +119,7 @@ def table(trials: Sequence[Trial], doubts: Sequence[float], rules: Rules) -> Ite
         times = np.array(passed or [np.nan])
         half, most = np.quantile(times, (0.5, 0.9), method="lower")
         yield (
-            f"{doubt:5.1f} | {np.mean(held) if held else np.nan:6.1%} of {len(held)} | {half:.2f} s, {most:.2f} s, "
+            f"{shift:5.1f} | {np.mean(held) if held else np.nan:6.1%} of {len(held)} | {half:.2f} s, {most:.2f} s, "
             f"{np.mean(times <= 0.3):.0%}, {np.mean(np.isinf(times)):.1%} of {len(times)}"
         )
 

@@ -28,6 +28,7 @@ class BargeInSettings(WaitingSettings):
     first: Literal["pause", "duck"] = "pause"
     """What the first voiced sound does; with duck, the answer is paused when it proves to be speech."""
     duck_db: Annotated[float, Field(ge=0, le=60)] = 18.0
+    confirm: Seconds = 0.12
     confirm_alone: Seconds = 0.5
     release: Seconds = 0.3
     """Quiet after a pause that lets the answer go on."""
@@ -86,7 +87,7 @@ class TurnSettings(Section):
     prefix: Seconds = 0.3
     """Sound from before the speech that the recogniser hears too."""
     start: Seconds = 0.1
-    """Speech needed before the caller's turn begins."""
+    """Clear speech that begins the caller's turn; of what is only likely to be speech it takes four times as much."""
     max_utterance: Seconds = 30.0
     """A longer utterance is taken as finished."""
     endpointing: EndpointingSettings = EndpointingSettings()

@@ -50,6 +50,7 @@ class Deed(StrEnum):
 
     SPOKE = "bot speaks"
     FELL_SILENT = "bot ends"
+    DUCKED = "bot ducked"
     PAUSED = "bot paused"
     RESUMED = "bot resumed"
     COMMITTED = "interrupted"
@@ -108,7 +109,7 @@ class Score:
     missed: int = 0
     unpaused: int = 0
     pauses: list[float] = field(default_factory=list)
-    """From the first voiced frame's beginning of each interruption until the bot paused."""
+    """From the first voiced frame's beginning of each interruption until the bot paused, or at least ducked."""
     noisy_pauses: list[float] = field(default_factory=list)
     """The same where a noise was voiced just before, so that the first voiced frame of the caller is not known: from
     the label's start."""
@@ -159,7 +160,9 @@ class _Scorer:
             return Score()
         onset = self._onset(label)
         commits = self._times(Deed.COMMITTED, label.start, label.end + AFTERMATH)
-        pauses = self._times(Deed.PAUSED, label.start, label.end)
+        pauses = sorted(
+            self._times(Deed.DUCKED, label.start, label.end) + self._times(Deed.PAUSED, label.start, label.end)
+        )
         if self._paused(onset):
             pauses = [onset]
         times = Score(interruptions=1, missed=int(not commits), unpaused=int(not pauses and not commits))
@@ -203,8 +206,9 @@ class _Scorer:
         return any(start <= at < end for start, end in self._bot)
 
     def _paused(self, at: float) -> bool:
-        before = [m for m in self._moments if m.at <= at and m.deed in (Deed.PAUSED, Deed.RESUMED, Deed.COMMITTED)]
-        return bool(before) and before[-1].deed is Deed.PAUSED
+        held = (Deed.DUCKED, Deed.PAUSED)
+        before = [m for m in self._moments if m.at <= at and m.deed in (*held, Deed.RESUMED, Deed.COMMITTED)]
+        return bool(before) and before[-1].deed in held
 
 
 def _spans(moments: Sequence[Moment]) -> list[tuple[float, float]]:

@@ -86,6 +86,7 @@ class Tape:
         self._begin = self._loop.time()
         self._reply: str | None = None
         self._held = False  # the answer is paused
+        self._soft = False  # it was ducked
         self._talking = False  # the caller's turn
         self._free = 0.0  # from when on the bot may speak again
         self._interrupted = -1.0
@@ -154,9 +155,14 @@ class Tape:
 
     def resume(self) -> None:
         self._playout.resume()
+        if self._soft and not self._held:  # of a pause an event tells
+            self._note(Deed.RESUMED)
+        self._soft = False
 
     def duck(self, decibels: float) -> None:
         self._playout.duck(decibels)
+        self._soft = True
+        self._note(Deed.DUCKED)
 
     def cut(self, turn: int) -> Heard:
         return self._playout.cut(turn)
@@ -199,7 +205,7 @@ class Tape:
 
     def _commit(self) -> None:
         """Once for each interruption, whichever event tells of it first."""
-        self._held = False
+        self._held = self._soft = False
         if self._interrupted != self._now():
             self._interrupted = self._now()
             self._note(Deed.COMMITTED)

@@ -17,18 +17,17 @@ class FirstStage:
         self._known = False  # the present noise has been found to be nothing
         self._denied = False  # the present hint, too
 
-    def hear(self, rules: Rules, threshold: float, *, voiced: bool, probability: float, seconds: float) -> None:
-        """`threshold` is the probability that counts as speech now."""
-        hint = probability >= threshold - rules.doubt
-        self._denied = self._denied and hint
+    def hear(self, rules: Rules, *, voiced: bool, hinting: bool, seconds: float) -> None:
+        """Hinting: it may be speech, by the second stage."""
+        self._denied = self._denied and hinting
         self._voice.step(voiced, seconds, rules.gap)
-        self._hint.step(hint and not self._denied, seconds, rules.gap)
+        self._hint.step(hinting and not self._denied, seconds, rules.gap)
         self._known = self._known and self._voice.length > 0.0
 
     def fires(self, profile: Profile, speech: float) -> bool:
         """Whether an answer is to be paused; `speech` seconds of speech lie behind."""
         if self._known:
-            return reached(self._hint.length, HINT_SECONDS)
+            return reached(self._hint.length, HINT_SECONDS) or reached(speech, profile.pause_after)
         return reached(max(self._voice.length, speech), profile.pause_after)
 
     def dismiss(self) -> None:

@@ -10,7 +10,7 @@ class Profile:
     """How readily the caller's voice stops an answer."""
 
     pause_after: float = 0.06
-    confirm: float = 0.2
+    confirm: float = 0.12
     """Speech that is an interruption, where something tells that it is no back-channel."""
     confirm_alone: float = 0.5
     """The same, where nothing tells."""
@@ -24,6 +24,7 @@ class Profile:
 class Rules:
     silence: float = 0.3
     start: float = 0.1
+    """Clear speech that begins a turn; of what is only likely speech it takes more."""
     release: float = 0.3
     longest_back_channel: float = 1.0
     preempt_after: float | None = None
@@ -47,7 +48,7 @@ class Rules:
     """The first stage makes the answer softer, and pauses it only when the second stage hears speech."""
     speaking: Profile = Profile()
     """While an answer is heard."""
-    waiting: Profile = Profile(confirm_alone=0.3)
+    waiting: Profile = Profile(confirm=0.2, confirm_alone=0.3)
     """While an answer is being made: it is held back, so that a doubt costs little."""
     interjections: Interjections = field(default_factory=Interjections)
 
