@@ -11,12 +11,13 @@ from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.events import DraftDecided, Event
-from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
 from voicechat.protocols import EchoGate, Patience, Spotter
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.turnstile import Worker
+from voicechat.understanding import Recogniser
 
 LONG = " ".join(f"word{n}" for n in range(60))
 """3.6 seconds of answer."""

@@ -112,3 +112,24 @@ class Draft:
         for clause in clauses.finish():
             yield clause
             await self._released.wait()
+
+
+def fixed(text: str) -> Words:
+    """Words that need no agent."""
+
+    async def words() -> AsyncGenerator[str]:
+        yield text
+
+    return words
+
+
+def after(first: Words, then: Words) -> Words:
+    """Words and, when they have been said, others."""
+
+    async def words() -> AsyncGenerator[str]:
+        for part in (first, then):
+            async with aclosing(part()) as tokens:
+                async for token in tokens:
+                    yield token
+
+    return words

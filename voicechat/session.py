@@ -19,7 +19,7 @@ Observer = Callable[[Event], None]
 
 
 class Session:
-    """One caller's conversation. On the loop; only the pipeline writes it."""
+    """One caller's conversation. On the loop; only the flow writes it, `pipeline` and what it is made of."""
 
     def __init__(
         self, id: str, settings: SessionSettings, knobs: TurnSettings, observers: Sequence[Observer] = ()

@@ -14,13 +14,14 @@ from tests.fakes import InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, Scr
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
-from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
 from voicechat.protocols import Peer
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.transport import http
 from voicechat.turnstile import Worker
+from voicechat.understanding import Recogniser
 
 SPEECH = base64.b64encode(np.full(24_000 * 8 // 10, 8000, np.int16).tobytes()).decode()
 """0.8 s that the scripted detectors take for speech; the silence after it comes by itself."""

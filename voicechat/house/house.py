@@ -23,11 +23,12 @@ from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
 from voicechat.models import hardware
 from voicechat.opinion import SecondOpinion
-from voicechat.pipeline import Pipeline, Recogniser
+from voicechat.pipeline import Pipeline
 from voicechat.placement import Device, affinity
 from voicechat.placement.affinity import Affinity
 from voicechat.protocols import Agent, Lane, Peer
 from voicechat.session import Session
+from voicechat.understanding import Recogniser
 
 
 class House:

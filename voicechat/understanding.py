@@ -1,0 +1,130 @@
+"""What one caller has said and is not understood yet: utterances at the recogniser, in the order they were spoken."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from voicechat.config import Settings
+from voicechat.conversation import Item, Role
+from voicechat.draft import Spawn
+from voicechat.errors import AdapterError, EngineFailed
+from voicechat.events import InputCommitted, State, TranscriptFailed, TranscriptFinal, TranscriptPartial
+from voicechat.protocols import AsrEngine, Lane
+from voicechat.reply import Timeline
+from voicechat.session import Session
+from voicechat.utterance import Utterance
+from voicechat.words.agreement import Agreement
+
+MOST_IN_WORK: Final = 8
+"""Utterances of one session at the recogniser; of more, what is said is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """The engine that understands a session, and where it runs."""
+
+    engine: AsrEngine
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told what was understood."""
+
+    read: Callable[[Utterance, TranscriptPartial], None]
+    """So much of it by now."""
+    expected: Callable[[Utterance, str], None]
+    """The caller has probably finished, with these words."""
+    reconsider: Callable[[Utterance], None]
+    """A candidate that was dismissed is the caller's turn after all."""
+    understood: Callable[[str | None, Timeline | None], None]
+    """What was said in an utterance, for good; None: it could not be understood."""
+
+
+class Understanding:
+    """One session's. `spawn` runs what works on an utterance, as long as the session lasts."""
+
+    def __init__(
+        self, session: Session, recogniser: Recogniser, listener: Listener, *, settings: Settings, spawn: Spawn
+    ) -> None:
+        self._session, self._recogniser, self._listener = session, recogniser, listener
+        self._settings, self._spawn = settings, spawn
+        self._in_work: set[Utterance] = set()  # at the recogniser, candidates too
+        self._waiting: dict[Utterance, Timeline] = {}  # spoken, and not understood yet
+
+    @property
+    def busy(self) -> bool:
+        """Something that was spoken is not understood yet."""
+        return bool(self._waiting)
+
+    def utter(self) -> Utterance:
+        """A new utterance, being recognised from its first frame on; perhaps only a candidate."""
+        session, listener = self._session, self._listener
+        item = session.new_id("item")
+        agreement = Agreement()
+        utterance = Utterance(
+            item,
+            limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
+            partial=lambda text: listener.read(utterance, TranscriptPartial(item, *agreement.hear(text))),
+            expected=lambda transcript: listener.expected(utterance, transcript.text),
+        )
+        if len(self._in_work) < MOST_IN_WORK:
+            self._in_work.add(utterance)
+            self._spawn(self._understand(utterance))
+        else:
+            utterance.error = EngineFailed("recogniser_busy", "too much was said that is not understood yet")
+        return utterance
+
+    def spoken(self, utterance: Utterance, quiet: float) -> None:
+        """The caller has finished, `quiet` seconds after the last speech."""
+        session = self._session
+        now = asyncio.get_running_loop().time()
+        self._waiting[utterance] = Timeline(spoke_until=now - quiet, endpointed=now)
+        session.emit(InputCommitted(utterance.item, session.last_id()))
+        session.add(Item(utterance.item, Role.USER, "", spoken=True))
+        if utterance.error is not None:
+            self._fail(utterance, utterance.error)
+
+    def give_up(self, error: EngineFailed) -> None:
+        """What is not understood by now will not be."""
+        waiting, self._waiting = self._waiting, {}
+        for utterance in waiting:
+            utterance.forget()
+            self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
+
+    async def _understand(self, utterance: Utterance) -> None:
+        recogniser, session = self._recogniser, self._session
+        language = session.settings.language or self._settings.asr.language
+        try:
+            transcript = await utterance.recognise(recogniser.engine, recogniser.lane, language)
+        except AdapterError as error:
+            utterance.error = error
+            if utterance in self._waiting:  # or else when it has been spoken, if ever
+                self._fail(utterance, error)
+            return
+        finally:
+            self._in_work.discard(utterance)
+        text = transcript.text
+        if utterance.forgotten or not (utterance.begun or self._stops(text)):
+            return
+        if not utterance.begun:
+            self._listener.reconsider(utterance)
+        session.change(utterance.item, text=text)
+        session.emit(TranscriptFinal(utterance.item, text, transcript.confidence, utterance.seconds, utterance.work))
+        self._tell(utterance, text)
+
+    def _stops(self, text: str) -> bool:
+        """Whether a candidate that was dismissed had said stop, and there still is something to stop."""
+        answering = self._session.floor.state in (State.THINKING, State.SPEAKING)
+        return answering and self._session.interjections.stops(text)
+
+    def _fail(self, utterance: Utterance, error: AdapterError) -> None:
+        self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
+        self._tell(utterance, None)
+
+    def _tell(self, utterance: Utterance, text: str | None) -> None:
+        timeline = self._waiting.pop(utterance, None)
+        if timeline is not None:
+            timeline.understood = asyncio.get_running_loop().time()
+        self._listener.understood(text, timeline)
