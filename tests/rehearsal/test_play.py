@@ -66,6 +66,24 @@ def test_a_click_does_not_interrupt() -> None:
     assert found.count(Deed.PAUSED) == found.count(Deed.RESUMED)
 
 
+def test_a_bot_that_ducks_goes_on_softly_over_a_click() -> None:
+    clap = mixing.at_level(noises.slam(np.random.default_rng(1)), -20.0)
+    ground = mixing.room(5.0, np.random.default_rng(2))
+    mixing.lay(ground, clap, 2.0)
+    ducking = config.changed(SETTINGS, {"turn.barge_in.first": "duck"}, "test")
+    scene = Scene(mixing.samples(ground), ((0.2, 4.5),))
+    assert deeds(scene, ducking) == [Deed.SPOKE, Deed.DUCKED, Deed.RESUMED, Deed.FELL_SILENT]
+
+
+def test_a_bot_that_ducks_is_interrupted_as_soon_as_one_that_pauses() -> None:
+    scene = Scene(spoken("No, I wanted to know when the museum opens on Sundays.", after=1.5), ((0.2, 9.0),))
+    ducking = config.changed(SETTINGS, {"turn.barge_in.first": "duck"}, "test")
+    (pauses,), (ducks,) = rehearse(SETTINGS, [scene]), rehearse(ducking, [scene])
+    assert pauses.moments[1].at == ducks.moments[1].at and ducks.moments[1].deed is Deed.DUCKED
+    commits = [[m.at for m in found.moments if m.deed is Deed.COMMITTED] for found in (pauses, ducks)]
+    assert commits[0] == commits[1] != []
+
+
 def test_a_setting_changes_what_happens() -> None:
     scene = Scene(spoken("Please go on.", after=0.5))
     (soon,) = rehearse(config.changed(SETTINGS, QUICK, "test"), [scene])
