@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voicechat.audio import LISTEN_RATE, Samples, silence
-from voicechat.turntaking.fading import Fade, fade
+from voicechat.turntaking.fading import MOST, ending, voiced
 
 
 def voice(begin: float, end: float, seconds: float, *, loudness: float = 8000.0, fades: float = 1.0) -> Samples:
@@ -21,35 +21,37 @@ def hiss(seconds: float, loudness: float) -> Samples:
 
 
 @pytest.mark.parametrize("pitch", [80.0, 120.0, 220.0, 350.0])
-def test_a_steady_voice_is_drawn_out(pitch: float) -> None:
-    assert fade(np.concatenate((voice(pitch, pitch, 1.0), hiss(0.1, 10)))).drawn > 0.5
+def test_a_voice_that_stops_at_once_is_voiced_to_the_end(pitch: float) -> None:
+    assert voiced(np.concatenate((voice(pitch, pitch, 1.0), hiss(0.1, 10)))) == pytest.approx(1.0, abs=0.11)
 
 
-@pytest.mark.parametrize(("begin", "end"), [(90.0, 200.0), (240.0, 100.0)])
-def test_a_moving_voice_is_not(begin: float, end: float) -> None:
-    assert fade(np.concatenate((voice(begin, end, 0.3), silence(0.1, LISTEN_RATE)))).drawn < 0.2
+def test_a_hissing_end_has_no_voice() -> None:
+    sound = np.concatenate((voice(150, 150, 1.0), hiss(0.4, 2000), silence(0.1, LISTEN_RATE)))
+    assert voiced(sound) == pytest.approx(0.0, abs=0.11)
 
 
-def test_a_steady_voice_counts_only_up_to_its_last_pitch() -> None:
-    sound = np.concatenate((voice(150, 150, 0.5), hiss(0.1, 2000), voice(200, 200, 0.16)))
-    assert 0.02 < fade(sound).drawn < 0.2
+def test_half_a_hissing_end_has_half_a_voice() -> None:
+    sound = np.concatenate((voice(150, 150, 1.0), hiss(0.2, 2000), silence(0.1, LISTEN_RATE)))
+    assert voiced(sound) == pytest.approx(0.5, abs=0.11)
 
 
-def test_noise_is_not_drawn_out() -> None:
-    assert fade(hiss(1.0, 3000)).drawn == 0.0
+def test_noise_after_the_speech_is_none_of_it() -> None:
+    loud = np.concatenate((voice(150, 150, 1.0), np.zeros(1600, np.int16)))
+    assert voiced(loud + hiss(len(loud) / LISTEN_RATE, 250)) == voiced(loud + hiss(len(loud) / LISTEN_RATE, 2))
 
 
-def test_a_soft_end_drops() -> None:
-    loud, soft = voice(150, 150, 0.6), voice(150, 150, 0.4, loudness=1000.0)
-    assert fade(np.concatenate((loud, soft, hiss(0.1, 10)))).drop == pytest.approx(18.0, abs=1.5)
-    assert fade(np.concatenate((soft, loud, hiss(0.1, 10)))).drop < 1.0
+def test_the_less_voice_the_more_it_is_an_end() -> None:
+    sharp = np.concatenate((voice(150, 150, 1.0), silence(0.1, LISTEN_RATE)))
+    hissing = np.concatenate((voice(150, 150, 1.0), hiss(0.4, 2000), silence(0.1, LISTEN_RATE)))
+    assert -MOST <= ending(sharp) < -0.5 < 0.5 < ending(hissing) <= MOST
 
 
 @pytest.mark.parametrize("sound", [silence(0.0, LISTEN_RATE), silence(1.0, LISTEN_RATE), hiss(0.01, 3000), hiss(1, 2)])
-def test_silence_and_crumbs_have_no_fade(sound: Samples) -> None:
-    assert fade(sound) == Fade()
+def test_silence_and_crumbs_tell_nothing(sound: Samples) -> None:
+    assert voiced(sound) is None
+    assert ending(sound) == 0.0
 
 
-@pytest.mark.parametrize("seconds", [0.02, 0.04, 0.06, 0.1])
-def test_short_sounds_do_not_break_it(seconds: float) -> None:
-    assert fade(voice(150, 150, seconds)).drop >= 0.0
+@pytest.mark.parametrize("seconds", [0.02, 0.04, 0.06, 0.1, 0.3])
+def test_too_short_a_sound_tells_nothing(seconds: float) -> None:
+    assert ending(voice(150, 150, seconds)) == 0.0

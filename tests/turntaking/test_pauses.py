@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicechat.turntaking.pauses import USUAL_PAUSE, Pauses, quantile
+from voicechat.turntaking.pauses import MOST_CARE, USUAL_PAUSE, Pauses, quantile
 
 
 def after(*seconds: float) -> Pauses:
@@ -41,9 +41,26 @@ def test_holes_in_words_and_long_absences_are_no_pauses(seconds: float) -> None:
 
 def test_a_long_pause_is_expected_again_in_the_same_turn_only() -> None:
     pauses = after(1.2, 0.3)
-    assert pauses.expected == pytest.approx(0.72)
+    assert pauses.expected == pytest.approx(1.44)
     pauses.begin()
     assert pauses.expected == 0.0
+
+
+def test_one_mistake_takes_many_good_turns_to_be_forgotten() -> None:
+    pauses = Pauses()
+    pauses.cut_off()
+    good = 0
+    while pauses.care > 1.0:
+        pauses.finish()
+        good += 1
+    assert 20 <= good <= 25
+
+
+def test_care_has_an_end() -> None:
+    pauses = Pauses()
+    for _ in range(50):
+        pauses.cut_off()
+    assert pauses.care == MOST_CARE
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 2.0), (0.75, 2.5), (1.0, 3.0)])

@@ -62,7 +62,7 @@ class EndpointingSettings(Section):
     """False: always `turn.silence`, which is also what a client gets who asks for a silence of their own."""
     least: Seconds = 0.25
     """After a short answer to a question, or a sentence that was expected."""
-    usual: Seconds = 0.4
+    usual: Seconds = 0.34
     """Where nothing tells that the caller has finished, nor that they have not; grows with their own pauses."""
     most: Seconds = 1.8
     """After "and", "the", "um", and while a number is read out."""
@@ -75,7 +75,7 @@ class EchoSettings(Section):
 
     gate: bool = True
     """Sound that is only our own coming back is no voice."""
-    margin_db: Annotated[float, Field(ge=3, le=20)] = 7.0
+    margin_db: Annotated[float, Field(ge=3, le=20)] = 7.5
     """By how much a voice must stand out from the echo; less hears softer callers and pauses more answers."""
 
 

@@ -6,6 +6,7 @@ It runs on the audio clock, beside the floor, and hears every frame: a few micro
 each silence. All evidence is weak alone: the factors below were set by hand and checked on recordings.
 """
 
+import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import numpy as np
 
 from voicechat.audio import AudioFrame, Samples
 from voicechat.turntaking.completeness import Completeness, completeness, plain
-from voicechat.turntaking.fading import LOOK, Fade, fade
+from voicechat.turntaking.fading import LOOK, ending
 from voicechat.turntaking.pauses import USUAL_PAUSE, Pauses
 
 TURN_SECONDS: Final = 8.0
@@ -33,21 +34,25 @@ BACK: Final = 1.0
 EARLY: Final = 1.0
 """Seconds of speech; a turn that has said less has often only begun."""
 
+STILL: Final = 0.1
+"""Seconds without voice, after which a voice in a silence is a new one, and no echo of what was said."""
+
+SETS_IN: Final = 0.12
+"""Seconds for which a new voice holds the end: by then the second stage knows whether it is speech."""
+
 TEXT: Final = {
     Completeness.SURE: 0.6,
     Completeness.WHOLE: 0.85,  # recognisers end with a full stop much that goes on
     Completeness.UNKNOWN: 1.0,
-    Completeness.OPEN: 4.0,
-    Completeness.NUMBER: 4.0,
+    Completeness.OPEN: 4.7,
+    Completeness.NUMBER: 4.7,
 }
 SWIFT: Final = 0.8
 """The least that a caller who hardly pauses does to the silence."""
 EARLY_FACTOR: Final = 1.25
-SOFT: Final = 12.0, 0.9
-"""Speech whose end is so many dB softer than its loudest moment, and what it does to the silence."""
-DRAWN: Final = 0.2, 1.25
-"""Seconds of a drawn-out last sound ("the-e"), and what they do."""
-DETECTED: Final = 0.6, 3.5
+BELIEF: Final = 0.5
+"""How far the sound's log odds of an end are believed."""
+DETECTED: Final = 0.7, 4.1
 """What a detector does that is sure of the end, and one that is sure of more to come."""
 
 
@@ -56,7 +61,7 @@ class Waits:
     """The knobs, in seconds of quiet; `config.EndpointingSettings` explains them."""
 
     least: float = 0.25
-    usual: float = 0.4
+    usual: float = 0.34
     most: float = 1.8
     words: float = 1.0
     """How far the recogniser's words are believed, 0 to 1."""
@@ -102,6 +107,7 @@ class Endpointing:
         self._begin()
 
     def _begin(self) -> None:
+        """Another turn, or what is left of one that was cut off."""
         self._ended = False
         self._spoken = 0.0
         self._text = ""
@@ -112,7 +118,8 @@ class Endpointing:
 
     def _doubt(self) -> None:
         """A silence begins, of which nothing is known yet."""
-        self._fade: Fade | None = None
+        self._fade = 0.0
+        self._still = self._new = 0.0  # seconds without voice, and of a new voice after it
         self._probability: float | None = None
         self._due = False
         self._number += 1
@@ -123,6 +130,8 @@ class Endpointing:
         """Seconds of quiet that end the present turn; it may change while the silence lasts."""
         if self._silence is None:
             self._silence = self._weigh()
+        if 0.0 < self._new <= SETS_IN and self._silence < self.waits.most:
+            return min(max(self._silence, self._quiet + 0.02), self.waits.most)
         return self._silence
 
     def hear(self, frame: AudioFrame, voiced: bool, probability: float) -> None:
@@ -133,7 +142,7 @@ class Endpointing:
         if self._speaking:
             self._hear_speech(frame.seconds)
         elif self._spoken:
-            self._hear_quiet(frame.seconds)
+            self._hear_quiet(frame.seconds, voiced)
         if self._spoken:
             self._recent.append(frame.samples)
 
@@ -141,6 +150,8 @@ class Endpointing:
         if self._quiet:
             if self._goes_on():
                 self._pauses.add(self._quiet)
+                if self._ended:
+                    self._pauses.cut_off()
             if self._ended:
                 self._begin()
             self._quiet = 0.0
@@ -150,15 +161,25 @@ class Endpointing:
     def _goes_on(self) -> bool:
         return not self._ended or self._quiet < self.silence + BACK
 
-    def _hear_quiet(self, seconds: float) -> None:
+    def _hear_quiet(self, seconds: float, voiced: bool) -> None:
         before = self._quiet
         self._quiet += seconds
+        self._listen_for_voice(seconds, voiced)
         if before < LOOK_AFTER - 1e-6 <= self._quiet:
-            self._fade = fade(self._last(LOOK + 0.2))
+            self._fade = ending(self._last(LOOK + LOOK_AFTER))
             self._due = True
             self._silence = None
         if self._quiet >= self.silence - 1e-6:
             self._ended = True
+
+    def _listen_for_voice(self, seconds: float, voiced: bool) -> None:
+        """The first stage hears a voice some frames before the second one knows that it is speech."""
+        if voiced:
+            self._new += seconds if self._new or self._still >= STILL - 1e-6 else 0.0
+            self._still = 0.0
+        else:
+            self._new = 0.0
+            self._still += seconds
 
     def read(self, text: str) -> None:
         """What is understood of the present utterance so far."""
@@ -169,6 +190,8 @@ class Endpointing:
         """An answer is over: whether it ended in a question. What comes now is another turn."""
         self._asked = question
         if self._quiet:
+            if self._ended:
+                self._pauses.finish()
             self._begin()
             self._quiet = 0.0
 
@@ -208,8 +231,8 @@ class Endpointing:
         return min(max(silence, waits.least), waits.most)
 
     def _caller(self) -> float:
-        """How much longer than most this caller pauses."""
-        return max(SWIFT, self._pauses.usual / USUAL_PAUSE)
+        """How much longer than most this caller pauses, as far as it was heard and as it was learnt by mistakes."""
+        return max(SWIFT, self._pauses.usual / USUAL_PAUSE, self._pauses.care)
 
     def _completeness(self) -> Completeness:
         english = self.language.lower().startswith("en")
@@ -218,8 +241,5 @@ class Endpointing:
         return found if fresh or found is Completeness.NUMBER else Completeness.UNKNOWN
 
     def _lean(self) -> float:
-        """What the fade does, once it has been heard."""
-        if self._fade is None:
-            return 1.0
-        soft, drawn = SOFT, DRAWN
-        return (soft[1] if self._fade.drop >= soft[0] else 1.0) * (drawn[1] if self._fade.drawn >= drawn[0] else 1.0)
+        """What the sound of the last words does, once it has been heard."""
+        return math.exp(-BELIEF * self._fade)

@@ -16,8 +16,15 @@ REMEMBERED: Final = 30
 SHARE: Final = 0.9
 """Of all pauses; the longest few are hesitations, which other evidence must tell."""
 
-AGAIN: Final = 0.6
-"""Who paused long once in this turn may again, but seldom for as long."""
+AGAIN: Final = 1.2
+"""Who paused once in this turn may again, for a little longer."""
+
+CUT_OFF: Final = 1.4
+FINISHED: Final = 0.985
+MOST_CARE: Final = 2.2
+"""What a turn that was cut off does to the care for its caller, what one does that was not, and the most care. It takes
+22 good turns to lose what one mistake has added: whoever speaks, in the long run one turn in 23 is cut off, if the most
+care is enough for them."""
 
 
 class Pauses:
@@ -28,6 +35,8 @@ class Pauses:
         self._longest = 0.0
         self.usual = USUAL_PAUSE
         """Most of this caller's pauses are shorter."""
+        self.care = 1.0
+        """How much longer than usual they are waited for because their turns were cut off."""
 
     @property
     def expected(self) -> float:
@@ -45,6 +54,14 @@ class Pauses:
         self._own.append(seconds)
         self._longest = max(self._longest, seconds)
         self.usual = quantile((*TYPICAL, *self._own), SHARE)
+
+    def cut_off(self) -> None:
+        """A turn was taken as finished, and it was not."""
+        self.care = min(MOST_CARE, self.care * CUT_OFF)
+
+    def finish(self) -> None:
+        """A turn was taken as finished, and it was."""
+        self.care = max(1.0, self.care * FINISHED)
 
 
 def quantile(values: tuple[float, ...], share: float) -> float:
