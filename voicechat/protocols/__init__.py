@@ -1,0 +1,40 @@
+"""The seams: what a transport gives the pipeline, and what an engine must do."""
+
+from voicechat.protocols.agent import Agent
+from voicechat.protocols.hearing import (
+    Canceller,
+    EchoGate,
+    Patience,
+    Spotter,
+    SpotterStream,
+    TurnDetector,
+    VadEngine,
+    VadStream,
+)
+from voicechat.protocols.lane import Lane
+from voicechat.protocols.peer import Heard, Peer, Reception, SpeechChunk
+from voicechat.protocols.recognition import AsrEngine, AsrStream
+from voicechat.protocols.speech import Capabilities, Speech, TtsEngine, Voice
+
+__all__ = [
+    "Agent",
+    "AsrEngine",
+    "AsrStream",
+    "Canceller",
+    "Capabilities",
+    "EchoGate",
+    "Heard",
+    "Lane",
+    "Patience",
+    "Peer",
+    "Reception",
+    "Speech",
+    "SpeechChunk",
+    "Spotter",
+    "SpotterStream",
+    "TtsEngine",
+    "TurnDetector",
+    "VadEngine",
+    "VadStream",
+    "Voice",
+]
