@@ -52,6 +52,17 @@ async def test_models_of_the_folder_are_preloaded_by_name_and_told_to_operators(
         assert await open_house.engines.desk.unload("piper-amy") == "piper-en_US-amy-medium"
 
 
+async def test_default_that_is_a_model_of_the_folder_is_called_by_its_name(tmp_path: Path) -> None:
+    piper.build(tmp_path / "piper" / "en_US-amy-medium.onnx")
+    settings = SMALL.model_copy(
+        update={"models": ModelSettings(root=tmp_path), "tts": TtsSettings(engine="piper", preload=("piper-amy",))}
+    )
+    async with house(settings) as open_house:
+        told = [model for model in await open_house.engines.desk.models() if model["engine"] == "piper"]
+        assert [(model["name"], model["state"]) for model in told] == [("piper-en_US-amy-medium", "resident")]
+        assert open_house.engines.tts.default == "piper-en_US-amy-medium"
+
+
 async def test_model_that_cannot_be_preloaded_is_no_reason_not_to_serve(tmp_path: Path) -> None:
     piper.build(tmp_path / "piper" / "bad.onnx").write_bytes(b"no model at all")
     tts = TtsSettings(engine="tone", preload=("piper-bad",))

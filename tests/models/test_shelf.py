@@ -37,6 +37,15 @@ def test_adapters_and_whole_models_of_the_kind_have_recipes(tmp_path: Path) -> N
             known[name]
 
 
+def test_model_that_an_adapter_loads_by_itself_has_one_name(tmp_path: Path) -> None:
+    path = piper.build(tmp_path / "piper" / "en_US-amy-medium.onnx")
+    shelf = Shelf(tmp_path)
+    shelf.entries()
+    shelf.settle("piper", path)
+    assert shelf.alias("piper") == "piper-en_US-amy-medium"
+    assert list(recipes(shelf)) == ["espeak", "piper-en_US-amy-medium", "tone"]
+
+
 def test_copies_are_made_as_the_original(tmp_path: Path) -> None:
     known = recipes(Shelf(tmp_path))
     assert (original("espeak#2"), original("espeak")) == ("espeak", "espeak")

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 
 from voicechat import adapters
+from voicechat.adapters.piper import voices
+from voicechat.adapters.whisper import models
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable
 from voicechat.house.lanes import Lanes
@@ -23,6 +27,9 @@ from voicechat.models.stock import Recipe
 from voicechat.placement import Device
 from voicechat.pool import MOST_WORKERS
 from voicechat.protocols import AsrEngine, Lane, TtsEngine
+
+FINDERS: Final[Mapping[str, Callable[[Settings], Path]]] = {"whisper": models.find, "piper": voices.find}
+"""Adapters that choose among the models of the folder, and how."""
 
 
 class Engines:
@@ -67,6 +74,9 @@ class Engines:
             self.shelf.entries()
         except AdapterUnavailable as error:
             structlog.get_logger().warning("no models", error=error.message)
+        for adapter, find in FINDERS.items():
+            with suppress(AdapterUnavailable):
+                self.shelf.settle(adapter, find(self._settings))
 
     async def close(self) -> None:
         async with asyncio.TaskGroup() as group:

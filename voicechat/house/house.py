@@ -73,9 +73,10 @@ class House:
         self._opened.push_async_callback(self._affinity.close)
         self._ensemble = voices.gathered(settings, engines, self._affinity, self.metrics)
         await helping.run(engines.look)
+        whole = engines.shelf.alias
         async with asyncio.TaskGroup() as group:
-            group.create_task(stock(engines.asr, settings.asr.engine, settings.asr.preload))
-            group.create_task(stock(engines.tts, settings.tts.engine, settings.tts.preload))
+            group.create_task(stock(engines.asr, settings.asr.engine, settings.asr.preload, whole))
+            group.create_task(stock(engines.tts, settings.tts.engine, settings.tts.preload, whole))
             hearing = group.create_task(listening.load(settings, helping, self._lanes))
         self._listening = hearing.result()
         self._opened.callback(self._listening.close)

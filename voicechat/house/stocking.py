@@ -1,7 +1,7 @@
 """The models that are loaded at start: those without which nobody can be served, then those that are wanted besides."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from voicechat.adapters import PREFERRED
@@ -12,16 +12,18 @@ from voicechat.models.manager import ModelManager
 from voicechat.models.shelf import COPY
 
 
-async def stock(models: ModelManager[Any], wanted: str, preload: Sequence[str]) -> None:
-    """Loads the default model of a kind. Raises ConfigError or AdapterError."""
+async def stock(
+    models: ModelManager[Any], wanted: str, preload: Sequence[str], whole: Callable[[str], str] = str
+) -> None:
+    """Loads the default model of a kind. `whole` gives a model's whole name. Raises ConfigError or AdapterError."""
     kind = models.kind
     for name in (*([] if wanted == "auto" else [wanted]), *preload):
-        if name not in models.recipes:
+        if whole(name) not in models.recipes:
             allowed = ", ".join([*(["auto"] if name == wanted else []), *models.recipes])
             key = "engine" if name == wanted else "preload"
             raise ConfigError("bad_config", f"{kind}.{key}: found '{name}'; allowed: {allowed}")
     reasons = []
-    for name in PREFERRED[kind] if wanted == "auto" else (wanted,):
+    for name in map(whole, PREFERRED[kind] if wanted == "auto" else (wanted,)):
         try:
             await models.load(name)
         except AdapterUnavailable as error:
@@ -39,15 +41,16 @@ async def stock(models: ModelManager[Any], wanted: str, preload: Sequence[str]) 
 async def stock_more(engines: Engines, settings: Settings) -> None:
     """Loads what is not needed to begin with: that it cannot be loaded is told and no more. Raises ConfigError."""
     asr, tts = engines.asr, engines.tts
-    interim = settings.tts.interim
+    whole = engines.shelf.alias
+    interim = whole(settings.tts.interim)
     if interim and interim not in tts.recipes:
         raise ConfigError("bad_config", f"tts.interim: found '{interim}'; allowed: {', '.join(tts.recipes)}")
     copies = [f"{tts.default}{COPY}{number}" for number in range(2, settings.tts.copies + 1)]
     staying = [*copies, interim] if interim else copies
     for name in staying:
         tts.keep(name)
-    loads = [tts.load(name) for name in (*staying, *settings.tts.preload)]
-    loads += [asr.load(name) for name in settings.asr.preload]
+    loads = [tts.load(name) for name in (*staying, *map(whole, settings.tts.preload))]
+    loads += [asr.load(name) for name in map(whole, settings.asr.preload)]
     for failure in await asyncio.gather(*loads, return_exceptions=True):
         if isinstance(failure, BaseException) and not isinstance(failure, VoicechatError):
             raise failure
