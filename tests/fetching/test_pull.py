@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import resource
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import faster_whisper.utils
 import pytest
 from aiohttp import web
+from piper import download_voices
 
 from tests.tiny import piper, whisper
 from voicechat.adapters.tts import piper as piper_adapter
+from voicechat.adapters.whisper import models as whisper_models
 from voicechat.config import ModelSettings, PiperSettings, Settings, TtsSettings
 from voicechat.errors import VoicechatError
 from voicechat.fetching import hub, pull
@@ -34,10 +38,15 @@ LARGE = 100_000
 
 
 class FakeHub:
-    """Plays the hub: lists folders, redirects large files to where they are kept, and resumes."""
+    """Plays the hub: lists folders, leads to where files are kept, and resumes.
+
+    As the real one does it: small files a step further on the hub, large ones at another host, by an address that is
+    good for one request. Checksums are in its headers, too.
+    """
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], bytes] = {}
+        self._signed: set[str] = set()
         self.asked: list[tuple[str, str]] = []
         """Path and Range of each request for a file's content."""
         self.cuts: list[int] = []
@@ -56,6 +65,7 @@ class FakeHub:
         app = web.Application()
         app.router.add_get(r"/api/models/{repository:[^/]+/[^/]+}/tree/main{folder:(?:/.*)?}", self._tree)
         app.router.add_get(r"/{repository:[^/]+/[^/]+}/resolve/main/{path:.*}", self._resolve)
+        app.router.add_get(r"/api/resolve-cache/models/{repository:[^/]+/[^/]+}/{path:.*}", self._cached)
         app.router.add_get("/stored/{digest}", self._stored)
         return app
 
@@ -82,12 +92,25 @@ class FakeHub:
         return node
 
     async def _resolve(self, request: web.Request) -> web.StreamResponse:
-        content = self.files[request.match_info["repository"], request.match_info["path"]]
-        if len(content) >= LARGE:
-            raise web.HTTPFound(f"/stored/{hashlib.sha256(content).hexdigest()}?name={request.match_info['path']}")
-        return await self._send(request, request.match_info["path"], content)
+        repository, path = request.match_info["repository"], request.match_info["path"]
+        content = self.files[repository, path]
+        if len(content) < LARGE:
+            raise web.HTTPTemporaryRedirect(f"/api/resolve-cache/models/{repository}/{path}")
+        digest = hashlib.sha256(content).hexdigest()
+        signature = secrets.token_hex(8)
+        self._signed.add(signature)
+        elsewhere = f"http://localhost:{request.url.port}/stored/{digest}?name={path}&Signature={signature}"
+        linked = {"X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{digest}"', "X-Repo-Commit": "0" * 40}
+        raise web.HTTPFound(elsewhere, headers=linked)
+
+    async def _cached(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        return await self._send(request, path, self.files[request.match_info["repository"], path])
 
     async def _stored(self, request: web.Request) -> web.StreamResponse:
+        if request.query["Signature"] not in self._signed:
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
+        self._signed.remove(request.query["Signature"])
         digest = request.match_info["digest"]
         content = next(one for one in self.files.values() if hashlib.sha256(one).hexdigest() == digest)
         return await self._send(request, request.query["name"], content)
@@ -102,7 +125,10 @@ class FakeHub:
         begin, status, headers = 0, 200, {}
         if wanted and self.resumes:
             begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if begin >= len(content):
+                return web.Response(status=416, headers={"Content-Range": f"bytes */{len(content)}"})
             status, headers = 206, {"Content-Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"}
+        headers |= {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Accept-Ranges": "bytes"}
         answer = web.StreamResponse(status=status, headers=headers)
         answer.content_length = len(content) - begin
         await answer.prepare(request)
@@ -482,6 +508,29 @@ def test_only_known_names_are_asked_for(name: str) -> None:
 def test_names_lead_to_their_place_on_the_hub(name: str, repository: str, folder: str) -> None:
     wanted = pull.order(name)
     assert (wanted.repository, wanted.folder) == (repository, folder)
+
+
+def test_whisper_models_lie_where_faster_whisper_has_them() -> None:
+    theirs = faster_whisper.utils._MODELS
+    assert {name: whisper_models.repository(name) for name in theirs if name in whisper_models.KNOWN} == {
+        name: place for name, place in theirs.items() if name in whisper_models.KNOWN
+    }
+    aliases = set(theirs) - set(whisper_models.KNOWN)
+    assert {theirs[name] for name in aliases} <= {whisper_models.repository(name) for name in whisper_models.KNOWN}
+
+
+@pytest.mark.parametrize("name", ["en_US-amy-medium", "de_DE-thorsten_emotional-medium", "es_419-someone-x_low"])
+def test_voices_of_piper_lie_where_piper_has_them(name: str) -> None:
+    match = download_voices.VOICE_PATTERN.match(name)
+    assert match is not None
+    named = match.groupdict()
+    theirs = download_voices.URL_FORMAT.format(
+        lang_family=named["lang_family"], lang_code=f"{named['lang_family']}_{named['lang_region']}",
+        voice_name=named["voice_name"], voice_quality=named["voice_quality"], extension=".onnx",
+    )  # fmt: skip
+    wanted = pull.order(name)
+    ours = f"https://huggingface.co/{wanted.repository}/resolve/main/{wanted.folder}/{name}.onnx"
+    assert ours == theirs.partition("?")[0]
 
 
 async def voicechat(*arguments: str, **environ: str) -> tuple[int, str, str]:
