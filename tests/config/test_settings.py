@@ -13,7 +13,7 @@ from voicechat import config
 from voicechat.config import Settings
 from voicechat.errors import ConfigError
 
-FOLDER = Path(__file__).parent.parent / "config"
+FOLDER = Path(__file__).parents[2] / "config"
 
 
 def load(path: Path | None = None, *, dotenv: Path = Path("no-such-file"), **environ: str) -> Settings:
