@@ -90,6 +90,16 @@ def _share(part: str, whole: str) -> Callable[[Score], float | None]:
     return figure
 
 
+def _answered(delay: float) -> Callable[[Score], float | None]:
+    """The share of utterances over which an answer begins that is heard `delay` seconds after a turn's end."""
+
+    def figure(score: Score) -> float | None:
+        heard = sum(opening > delay for opening in score.openings)
+        return 100 * heard / score.utterances if score.utterances else None
+
+    return figure
+
+
 def _time(times: str, share: float) -> Callable[[Score], float | None]:
     def figure(score: Score) -> float | None:
         found = percentile(getattr(score, times), share)
@@ -109,6 +119,8 @@ ROWS: Final = (
     Row("missed", "stop word", _share("missed", "interruptions"), "%"),
     Row("onset to commit, p50", "stop word", _time("commits", 0.5), "ms"),
     Row("cut off too early", "inner pauses", _share("cut_off", "utterances"), "%", 2),
+    Row("cut off by an answer after 0.1 s", "inner pauses", _answered(0.1), "%"),
+    Row("cut off by an answer after 0.5 s", "inner pauses", _answered(0.5), "%"),
     Row("wait, median", "inner pauses", _time("waits", 0.5), "ms", 400),
     Row("wait, p95", "inner pauses", _time("waits", 0.95), "ms"),
     Row("never ended", "inner pauses", _share("unended", "utterances"), "%"),

@@ -39,6 +39,16 @@ def test_a_bad_label_is_told_with_its_line(text: str, says: str) -> None:
     assert str(error.value) == says
 
 
+def test_an_end_in_a_pause_gives_an_answer_time_until_the_caller_goes_on() -> None:
+    done = moments((1.1, Deed.BEGAN), (1.8, Deed.ENDED), (1.9, Deed.BEGAN), (2.2, Deed.ENDED), (2.5, Deed.BEGAN))
+    assert judge([Label(1.0, 3.0, SPEECH)], done, QUIET).openings == pytest.approx([0.3])
+
+
+def test_an_end_after_which_nobody_is_heard_gives_it_all_the_time() -> None:
+    done = moments((1.1, Deed.BEGAN), (2.7, Deed.ENDED))
+    assert judge([Label(1.0, 3.0, SPEECH)], done, QUIET).openings == [float("inf")]
+
+
 @pytest.mark.parametrize(
     ("ends", "score"),
     [

@@ -101,6 +101,9 @@ class Score:
     utterances: int = 0
     cut_off: int = 0
     """Utterances that were taken as finished before they were."""
+    openings: list[float] = field(default_factory=list)
+    """For each utterance that was cut off, the seconds until it was known that the caller goes on: an answer that needs
+    longer to its first sound was not heard, and the end was taken back. Of several ends the longest."""
     unended: int = 0
     """Utterances that were never taken as finished."""
     waits: list[float] = field(default_factory=list)
@@ -150,10 +153,14 @@ class _Scorer:
         ends = self._times(Deed.ENDED, label.start, self._until(label))
         late = [end for end in ends if end >= label.end - TOLERANCE]
         if len(late) < len(ends):
-            return Score(utterances=1, cut_off=1)
+            return Score(utterances=1, cut_off=1, openings=[max(map(self._opening, ends[: len(ends) - len(late)]))])
         if not late:
             return Score(utterances=1, unended=1)
         return Score(utterances=1, waits=[max(0.0, late[0] - label.end)])
+
+    def _opening(self, end: float) -> float:
+        later = (moment.at for moment in self._moments if moment.deed is Deed.BEGAN and moment.at > end)
+        return min(later, default=float("inf")) - end
 
     def _interruption(self, label: Label) -> Score:
         if not self._bot_speaks(label.start):
