@@ -34,6 +34,10 @@ SETTINGS: Final = {"spotter": "turn.barge_in.spotter"}
 # keeps a database of it. Nothing leaves this server unasked; 0 in the environment allows it.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# CUDA puts the fastest GPU first, the driver's program counts as they are plugged in; where cards differ, cuda:0 would
+# be one for who loads a model and another for who counts its memory. Read by CUDA when it is first used.
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
 
 def names(kind: str) -> list[str]:
     """The adapters of a kind: vad, asr, agent, tts or turn. Imports none of them."""

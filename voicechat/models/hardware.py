@@ -51,8 +51,8 @@ def visible(cards: Sequence[Card], chosen: str | None) -> tuple[Device, ...]:
     """The cards that CUDA_VISIBLE_DEVICES leaves, as CUDA counts them; None: it is not set.
 
     It names cards by number or by the beginning of their UUID, and ends before the first one that is not there, or is
-    named twice (CUDA C Programming Guide, "CUDA Environment Variables"). Numbers are taken as the driver's: where
-    cards differ, set CUDA_DEVICE_ORDER=PCI_BUS_ID, or CUDA puts the fastest first.
+    named twice (CUDA C Programming Guide, "CUDA Environment Variables"). Numbers are the driver's, since
+    `adapters` sets CUDA_DEVICE_ORDER=PCI_BUS_ID: by itself CUDA puts the fastest first.
     """
     if chosen is None:
         shown = list(cards)

@@ -43,6 +43,8 @@ def _provider(device: str) -> tuple[str, dict[str, Any]]:
         raise AdapterUnavailable(
             "no_device", f"no {device}: this onnxruntime is built without CUDA; install onnxruntime-gpu in its place"
         )
+    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21: CUDA's libraries from NVIDIA's packages, not found else
+        onnxruntime.preload_dlls()
     # an exhaustive search for the fastest convolution is run again for every new length of input
     return "CUDAExecutionProvider", {"device_id": int(number or 0), "cudnn_conv_algo_search": "HEURISTIC"}
 

@@ -1,15 +1,23 @@
 """A Whisper model in memory: on which device, in which numbers, with how many threads."""
 
+import ctypes
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from voicechat.adapters.whisper import models
 from voicechat.config import Settings
-from voicechat.errors import AdapterUnavailable, EngineFailed
+from voicechat.errors import AdapterError, AdapterUnavailable, EngineFailed
 
 COMPUTE_TYPES: Final = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8_float16", "int8", "float32")}
 """Best first; what a device can do is asked of CTranslate2."""
+
+CUBLAS: Final = ("libcublasLt.so.12", "libcublas.so.12")
+"""What CTranslate2 opens by name when it first computes on a GPU; its wheels do not bring it."""
+
+_UNUSABLE: Final = ("is not found or cannot be loaded", "CUDA failed with error", "CUDA driver version")
+"""In what it says of a GPU that it cannot use, for want of a library, of memory or of a driver that is new enough."""
 
 ERRORS: Final[tuple[type[Exception], ...]] = (
     EngineFailed, RuntimeError, ValueError, TypeError, KeyError, OSError, MemoryError,
@@ -33,6 +41,8 @@ def open_model(directory: Path, settings: Settings) -> Any:
     faster_whisper.transcribe.tqdm.monitor_interval = 0  # or a thread watches progress bars that nobody sees
     wanted = settings.asr.whisper
     device, index = _device(settings.asr.device)
+    if device == "cuda":
+        _open_cublas()
     compute_type = _compute_type(wanted.compute_type, device, index)
     try:
         return faster_whisper.WhisperModel(
@@ -48,7 +58,11 @@ def open_model(directory: Path, settings: Settings) -> Any:
         raise bad_model(directory, error) from error
 
 
-def bad_model(directory: Path, error: Exception) -> EngineFailed:
+def bad_model(directory: Path, error: Exception) -> AdapterError:
+    """AdapterUnavailable where it is the GPU that cannot be used: another device may do."""
+    if any(words in str(error) for words in _UNUSABLE):
+        advice = "; pip install nvidia-cublas-cu12" if "libcublas" in str(error) else ""
+        return AdapterUnavailable("no_device", f"{directory}: CTranslate2 cannot use the GPU: {line(error)}{advice}")
     return EngineFailed("bad_model", f"{directory}: cannot be loaded: {line(error)}")
 
 
@@ -61,6 +75,16 @@ def known(languages: frozenset[str], language: str) -> str | None:
     """Whisper's code for a language such as en-GB; None, which means listen for it, for any it does not know."""
     code = language.lower().partition("-")[0]
     return code if code in languages else None
+
+
+def _open_cublas() -> None:
+    """From the package of NVIDIA where that is installed: its folder is not one that is looked into by itself."""
+    with suppress(ModuleNotFoundError):
+        found = importlib.util.find_spec("nvidia.cublas")
+        for folder in found.submodule_search_locations or () if found is not None else ():
+            for name in CUBLAS:
+                with suppress(OSError):  # not there; then it says so itself
+                    ctypes.CDLL(str(Path(folder) / "lib" / name), ctypes.RTLD_GLOBAL)
 
 
 def _device(wanted: str) -> tuple[str, int]:
