@@ -62,6 +62,9 @@ class InlineLane:
     def __init__(self, delay: float = 0.0) -> None:
         self.delay = delay
 
+    def clock(self) -> float:
+        return 0.0
+
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         await asyncio.sleep(self.delay)
         return call()

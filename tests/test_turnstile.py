@@ -8,7 +8,7 @@ import pytest
 from tests import virtual_time
 from tests.fakes import ScriptedTts
 from tests.timed_lane import TimedLane
-from voicechat.turnstile import Need, Turnstile, Worker
+from voicechat.turnstile import AHEAD, QUICK_SECONDS, Need, Turnstile, Worker
 
 OPENING = Need(False, 0.0)
 
@@ -169,3 +169,26 @@ def test_a_stuck_lane_does_not_keep_its_place_for_ever() -> None:
         assert await turnstile.enter(able, OPENING) is worker
 
     virtual_time.run(main())
+
+
+def test_a_worker_whose_steps_are_quick_is_lent_ahead_and_one_slow_step_ends_that() -> None:
+    async def main() -> list[int]:
+        turnstile, able = Turnstile(), workers("cpu")
+
+        async def at_once() -> int:
+            """How many have it at the same time."""
+            entering = [asyncio.create_task(turnstile.enter(able, OPENING)) for _ in range(AHEAD + 1)]
+            await asyncio.sleep(1)
+            having = [task for task in entering if task.done()]
+            assert turnstile.working == 1, "it is one worker"
+            for task in entering:
+                turnstile.leave(await task)
+            return len(having)
+
+        counts = [await at_once()]
+        for took in (QUICK_SECONDS / 2, 1.0, QUICK_SECONDS / 2):
+            turnstile.leave(await turnstile.enter(able, OPENING), took)
+            counts.append(await at_once())
+        return counts
+
+    assert virtual_time.run(main()) == [1, AHEAD, 1, 1]

@@ -32,6 +32,9 @@ class TimedLane:
     def spend(seconds: float) -> None:
         TimedLane._cost += seconds
 
+    def clock(self) -> float:
+        return TimedLane._cost
+
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         clock = asyncio.get_running_loop().time
         await self._turn.acquire()

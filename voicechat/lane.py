@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,6 +54,9 @@ class ThreadLane:
     def load(self) -> int:
         """Jobs that wait."""
         return len(self._jobs)
+
+    def clock(self) -> float:
+        return time.perf_counter()
 
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         """See `protocols.Lane.run`."""

@@ -1,8 +1,8 @@
 """A pool of workers that speak: whole clauses in, pieces of sound out, each as soon as somebody can make it.
 
-A worker is held for a step, about a tenth of a second of sound, and not while a reader is slow. So callers take turns,
-a cancelled clause stops at the next step, and a clause that is ahead of its listener is in nobody's way. All steps of
-a clause are made by the worker who began it.
+A worker is held for a step, a few milliseconds of work or one piece, and not while a reader is slow. So callers take
+turns, a cancelled clause stops at the next step, and a clause that is ahead of its listener is in nobody's way. All
+steps of a clause are made by the worker who began it.
 """
 
 import asyncio
@@ -11,12 +11,18 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+
 from voicechat.errors import AdapterError
 from voicechat.protocols import Speech, TtsEngine
 from voicechat.turnstile import Need, Turnstile, Worker
 
-STEP_SECONDS: Final = 0.1
-"""Of sound, after the first piece: less costs more of the loop's time than of the engine's."""
+FIRST_SECONDS, STEP_SECONDS = 0.002, 0.01
+"""Of work, after which a step ends with the piece it is at: the first, for which a listener waits, and the others. A
+step for each piece of a quick engine would cost the loop more than the engine."""
+
+ENOUGH_SECONDS: Final = 1.0
+"""Of sound, after which it ends as well."""
 
 FADING: Final = 0.9
 """What an older clause counts beside a newer one."""
@@ -121,11 +127,10 @@ class Pool:
         clock = asyncio.get_running_loop().time
         asked = clock()
         worker = await self._turnstile.enter((work.worker,) if work.worker else self.workers, need)
-        began = clock()
         if work.worker is None:
             work.worker = worker
             self.in_work += 1
-            self.tell(ClauseBegun(self.engine.name, began - asked, not need.later))
+            self.tell(ClauseBegun(self.engine.name, clock() - asked, not need.later))
         done = False
         try:
             await worker.lane.run(work.step)
@@ -134,10 +139,9 @@ class Pool:
             return error
         finally:
             if done:
-                self._turnstile.leave(worker)
+                self._turnstile.leave(worker, work.lasted)
             else:
                 self._turnstile.clear(worker)
-            work.seconds += clock() - began
         work.first = work.first or work.seconds
         return None
 
@@ -148,6 +152,8 @@ class _Work:
     def __init__(self, clause: str, voice: str, speed: float) -> None:
         self.worker: Worker | None = None
         self.ended = False
+        self.lasted = 0.0
+        """Seconds of the last step, on the lane's clock."""
         self.seconds = 0.0
         self.first = 0.0
         self.sound = 0.0
@@ -156,23 +162,30 @@ class _Work:
         self._made: list[Speech] = []
 
     def step(self) -> None:
-        """The first piece, or later pieces of `STEP_SECONDS`."""
+        """Some more pieces, at least one."""
         assert self.worker is not None
-        engine = self.worker.engine
-        enough = STEP_SECONDS * engine.rate if self._iterator is not None else 0
+        clock = self.worker.lane.clock
+        began = clock()
+        try:
+            self._speak(self.worker.engine, clock, began + (STEP_SECONDS if self._iterator else FIRST_SECONDS))
+        finally:
+            self.lasted = clock() - began
+            self.seconds += self.lasted
+
+    def _speak(self, engine: TtsEngine, clock: Callable[[], float], end: float) -> None:
         if self._iterator is None:
             self._iterator = engine.synthesize(self._clause, self._voice, self._speed)
-        samples = 0
+        enough = ENOUGH_SECONDS * engine.rate
         for piece in self._iterator:
             self._made.append(piece)
-            samples += len(piece.samples)
-            if samples >= enough:
+            enough -= len(piece.samples)
+            if enough <= 0 or clock() >= end:
                 return
         self.ended = True
 
     def take(self) -> list[Speech]:
-        """What was made and not taken yet."""
-        made, self._made = self._made, []
+        """What was made and not taken yet, in as few pieces as the words' beginnings allow."""
+        made, self._made = joined(self._made), []
         if self.worker is not None:
             self.sound += sum(len(piece.samples) for piece in made) / self.worker.engine.rate
         return made
@@ -182,6 +195,20 @@ class _Work:
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
+
+
+def joined(pieces: Sequence[Speech]) -> list[Speech]:
+    """The same sound, with each piece in which no word begins joined to the one before it."""
+    runs: list[list[Speech]] = []
+    for piece in pieces:
+        if runs and (piece.text == "" or (piece.text is None and runs[-1][0].text is None)):
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return [
+        run[0] if len(run) == 1 else Speech(np.concatenate([piece.samples for piece in run]), run[0].text)
+        for run in runs
+    ]
 
 
 def workers_for(engine: TtsEngine, wanted: int | None) -> int:

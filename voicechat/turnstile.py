@@ -5,9 +5,20 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from voicechat.errors import EngineFailed
 from voicechat.protocols import Lane, TtsEngine
+
+QUICK_SECONDS: Final = 0.002
+"""A worker whose steps take less is lent ahead: the loop's turn-around, which grows with the number of callers, takes
+longer than its work."""
+
+FORGETTING: Final = 0.9
+"""What a long step still counts after another one: an engine may be slow with the first piece of a clause only."""
+
+AHEAD: Final = 4
+"""Steps for which it is lent at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +50,8 @@ class _Request:
 
 
 class Turnstile:
-    """Lends workers, each to one at a time. On the loop; one for all engines of a process.
+    """Lends workers, each to one at a time, or to a few who use it one after the other, where its steps are quick. On
+    the loop; one for all engines of a process.
 
     `places` says how many may work on a device at a time; None: as many as it has workers. Who waits is in a queue of
     the workers they can use. Callers bound its length: each clause waits for one worker at a time.
@@ -48,7 +60,8 @@ class Turnstile:
     def __init__(self, places: Callable[[str], int] | None = None) -> None:
         self._places = places
         self._queues: dict[tuple[Worker, ...], list[_Request]] = {}
-        self._busy: set[Lane] = set()
+        self._lent: Counter[Lane] = Counter()
+        self._longest: dict[Lane, float] = {}
         self._working: Counter[str] = Counter()
         self._number = 0
         self._granting = False
@@ -56,7 +69,7 @@ class Turnstile:
 
     @property
     def working(self) -> int:
-        """Workers that are lent."""
+        """Workers that are lent, whether to one or to several."""
         return self._working.total()
 
     def waiting(self, workers: Sequence[Worker]) -> int:
@@ -79,10 +92,14 @@ class Turnstile:
                 self.leave(granted.result())
             raise
 
-    def leave(self, worker: Worker) -> None:
-        """The worker is idle. Who leaves and enters again at once is compared with those who wait."""
-        self._busy.discard(worker.lane)
-        self._working[worker.device] -= 1
+    def leave(self, worker: Worker, took: float | None = None) -> None:
+        """The worker is done with a step, which took it so many seconds. Who leaves and enters again at once is
+        compared with those who wait."""
+        if took is not None:
+            self._longest[worker.lane] = max(took, FORGETTING * self._longest.get(worker.lane, took))
+        self._lent[worker.lane] -= 1
+        if not self._lent[worker.lane]:
+            self._working[worker.device] -= 1
         self._grant_soon()
 
     def clear(self, worker: Worker) -> None:
@@ -116,18 +133,24 @@ class Turnstile:
         self._granting = False
         while ready := [queue[0] for workers, queue in self._queues.items() if self._free(workers)]:
             request = min(ready)
-            worker = min(self._free(request.workers), key=lambda worker: self._working[worker.device])
+            worker = min(
+                self._free(request.workers), key=lambda worker: (self._lent[worker.lane], self._working[worker.device])
+            )
             self._forget(request)
             if not request.granted.done():
-                self._busy.add(worker.lane)
-                self._working[worker.device] += 1
+                if not self._lent[worker.lane]:
+                    self._working[worker.device] += 1
+                self._lent[worker.lane] += 1
                 request.granted.set_result(worker)
 
     def _free(self, workers: Sequence[Worker]) -> list[Worker]:
-        return [worker for worker in workers if worker.lane not in self._busy and self._has_place(worker.device)]
+        return [worker for worker in workers if self._may_lend(worker)]
 
-    def _has_place(self, device: str) -> bool:
-        return self._places is None or self._working[device] < self._places(device)
+    def _may_lend(self, worker: Worker) -> bool:
+        if lent := self._lent[worker.lane]:
+            quick = self._longest.get(worker.lane, QUICK_SECONDS) < QUICK_SECONDS
+            return quick and lent < AHEAD
+        return self._places is None or self._working[worker.device] < self._places(worker.device)
 
 
 def _nothing() -> None:

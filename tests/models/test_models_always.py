@@ -96,6 +96,9 @@ class FakeLane:
         self._busy = asyncio.Lock()
         self._begun: set[asyncio.Task[Any]] = set()
 
+    def clock(self) -> float:
+        return 0.0
+
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         job: asyncio.Task[T] = asyncio.create_task(self._do(call))
         job.add_done_callback(lambda done: done.cancelled() or done.exception())

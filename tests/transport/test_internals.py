@@ -50,6 +50,7 @@ class Call:
         await self.answerer.setRemoteDescription(self.caller.localDescription)
         await self.answerer.setLocalDescription()
         self.line = Line(self.answerer, self.transceiver, self.heard.append, RATE)
+        self.leave = Metronome().join(lambda number, due: self.line.collect())
 
     async def connect(self) -> None:
         receiver = self.caller.getReceivers()[0]
@@ -73,6 +74,7 @@ async def calling() -> AsyncIterator[Call]:
         await call.prepare()
         yield call
     finally:
+        call.leave()
         await call.caller.close()
         await call.answerer.close()
 

@@ -16,6 +16,10 @@ class Lane(Protocol):
         """How many jobs wait."""
         ...
 
+    def clock(self) -> float:
+        """Seconds, for a job on it to tell how long it has worked."""
+        ...
+
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         """The call's result. Urgent calls go before the others.
 

@@ -129,6 +129,10 @@ class _Prompt:
         self.name = name
         self._delay = delay
 
+    def clock(self) -> float:
+        """Jobs take no time."""
+        return 0.0
+
     async def run(self, call: Callable[[], T], *, urgent: bool = False, deadline: float | None = None) -> T:
         await asyncio.sleep(self._delay)
         return call()

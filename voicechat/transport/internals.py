@@ -7,6 +7,7 @@ Written for aiortc 1.16 and aioice 0.13, which pyproject.toml pins.
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,6 +34,9 @@ _1900: Final = 2_208_988_800
 _COMPONENT: Final = 1
 """ICE's for RTP, and with RTCP on the same port the only one."""
 
+_ARRIVED: Final = 64
+"""Packets that may wait to be collected: more than a second of them, where 20 ms bring one."""
+
 _REPORTED: Final = 16
 """Packets after which the library's report of them is brought up to date; it sends one every 25 to 75."""
 
@@ -40,9 +44,11 @@ _REPORTED: Final = 16
 class Line:
     """The sound of one call, between the sockets that ICE has found and us, by the keys that DTLS has agreed on.
 
-    Beside it the library has a queue and three tasks for each packet. What it still does: STUN, DTLS, the data
-    channel, and RTCP, whose reports of our packets it finds in its own places. Packets of strangers go nowhere: the
-    library hands on every datagram that is not STUN, from whomever it comes; OWASP ASVS 5.0, 17.2.6 asks for more.
+    Packets wait until they are collected, at the clock's next tick: to turn to each as it comes would cost more than
+    the work itself, as everything starts from cold. Where the library is used as it is, it has a queue and three tasks
+    for each packet. What it still does: STUN, DTLS, the data channel, and RTCP, whose reports of our packets it finds
+    in its own places. Packets of strangers go nowhere: the library hands on every datagram that is not STUN, from
+    whomever it comes; OWASP ASVS 5.0, 17.2.6 asks for more.
 
     For a connection that has made its answer, in which sound has the one codec of `clock` Hz.
     """
@@ -54,6 +60,7 @@ class Line:
         self._dtls = transceiver.sender.transport
         self._ice: Connection = self._dtls.transport._connection
         self._hear = hear
+        self._arrived: deque[bytes] = deque(maxlen=_ARRIVED)
         self._clock = clock
         [self._payload_type] = [codec.payloadType or 0 for codec in transceiver._codecs]
         self._stream = Stream(
@@ -67,7 +74,7 @@ class Line:
             _get(self._sender, f"_RTCRtpSender__{name}")
         for ice in _connections(connection):
             for protocol in ice._protocols:
-                _put(protocol, "datagram_received", _gate(ice, protocol, self._receive), has="__call__")
+                _put(protocol, "datagram_received", _gate(ice, protocol, self._arrived.append), has="__call__")
 
     def send(self, payload: bytes, time_: int, *, marked: bool = False) -> None:
         """A packet, at once; nothing while there is no connection. `time_` in samples."""
@@ -80,6 +87,11 @@ class Line:
         self._socket.sendto(self._dtls._tx_srtp.protect(packet), self._address)
         if self._stream.count % _REPORTED == 0:
             self._report()
+
+    def collect(self) -> None:
+        """Hands on the packets that have come since."""
+        while self._arrived:
+            self._receive(self._arrived.popleft())
 
     def _report(self) -> None:
         sender: Any = self._sender

@@ -21,15 +21,17 @@ _WAITING: Final = 5
 Send = Callable[[bytes, int, bool], None]
 """Takes a payload, its time in samples, and whether it is the first after a silence that was not sent; sends it."""
 
+Sent = Callable[[Samples | None, float], None]
+"""Told of every frame (None: silence) and the loop's time at which it is due."""
+
 
 class Speaker(MediaStreamTrack):
-    """Takes a frame from the playout every 20 ms, or sends silence, from the first `recv` on.
+    """Takes a frame from the playout at every tick, or sends silence, from the first `recv` on.
 
-    With a `send` of ours the packets go there from the clock itself, and the library, which would have a task for
-    each, waits in `recv` for the end of the track. Without one it is handed ready packets, which spare its resampler,
-    its stereo encoder and two hops to a thread. Ticks that come too late are left out of sound and timestamps alike.
-
-    `sent` is told of every frame (None: silence) and the loop's time at which it is due.
+    With a `send` of ours, whose owner ticks, the packets go there at once, and the library, which would have a task
+    for each, waits in `recv` for the end of the track. Without one the `metronome` ticks, and the library is handed
+    ready packets, which spare its resampler, its stereo encoder and two hops to a thread. Ticks that come too late
+    are left out of sound and timestamps alike.
     """
 
     kind = "audio"
@@ -41,21 +43,23 @@ class Speaker(MediaStreamTrack):
         metronome: Metronome,
         *,
         send: Send | None = None,
-        sent: Callable[[Samples | None, float], None] | None = None,
+        sent: Sent | None = None,
     ) -> None:
         super().__init__()
         self._playout, self._encoder, self._metronome = playout, encoder, metronome
+        self._ticks = send is None
         self._send = send or self._offer
         self._sent = sent
-        self._silent = False
+        self._wanted = self._silent = False
         self._ready: asyncio.Queue[tuple[bytes, int] | None] = asyncio.Queue(_WAITING)
         self._leave: Callable[[], None] | None = None
 
     async def recv(self) -> "av.Packet[Any]":
         """The next packet, when it is due. Raises MediaStreamError when the speaker has stopped."""
         if self.readyState == "live":
-            if self._leave is None:
-                self._leave = self._metronome.join(self._tick)
+            self._wanted = True
+            if self._ticks and self._leave is None:
+                self._leave = self._metronome.join(self.tick)
             ready = await self._ready.get()
             if ready is not None:
                 packet = av.Packet(ready[0])
@@ -69,7 +73,10 @@ class Speaker(MediaStreamTrack):
             self._leave()
         self._put(None)
 
-    def _tick(self, number: int, due: float) -> None:
+    def tick(self, number: int, due: float) -> None:
+        """The next 20 ms leave, if the library has asked for any and not ended the track."""
+        if not self._wanted or self.readyState != "live":
+            return
         samples = self._playout.take()
         if self._sent is not None:
             self._sent(samples, due)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
@@ -67,6 +67,8 @@ class WebrtcPeer:
         self._encoder = OpusEncoder(sound.bitrate, sound.complexity, repairs=sound.fec == "always", dtx=sound.dtx)
         self._repairs = sound.fec == "auto"
         self._speaker = Speaker(self.playout, self._encoder, metronome, send=None if self._stock else self._send)
+        self._metronome = metronome
+        self._leave: Callable[[], None] | None = None
         self._listener = Listener(LISTEN_RATE, self._hear)
         self._line: Line | None = None
         self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
@@ -177,6 +179,13 @@ class WebrtcPeer:
             await follow(receiver, self._listener)
         self.hang_up()
 
+    def _tick(self, number: int, due: float) -> None:
+        """What has come is heard, by all who wait for it, and then the next 20 ms leave: an interruption is obeyed in
+        the tick that brings it."""
+        if self._line is not None:
+            self._line.collect()
+        asyncio.get_running_loop().call_soon(self._speaker.tick, number, due)
+
     def _send(self, payload: bytes, time: int, marked: bool) -> None:
         if self._line is not None:
             self._line.send(payload, time, marked=marked)
@@ -189,6 +198,8 @@ class WebrtcPeer:
         match self._connection.connectionState:
             case "connected":
                 self._connected.set()
+                if not self._stock and self._leave is None and self._closing is None:
+                    self._leave = self._metronome.join(self._tick)
             case "failed":
                 self.hang_up("connection_failed")
             case "closed":
@@ -221,6 +232,8 @@ class WebrtcPeer:
         if self._connected.is_set():
             await self._channel.drain(_FAREWELL)
         self._speaker.stop()
+        if self._leave is not None:
+            self._leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
