@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Samples
 from voicechat.ears import Ears
 from voicechat.echo.reverberation import Played
-from voicechat.echo.spectrum import powers
 from voicechat.events import State
 from voicechat.turn import Act, Floor
 from voicechat.turntaking.rules import Profile, Rules
@@ -149,7 +148,7 @@ class Call:
 
     def _tick(self, played: Samples | None) -> Sequence[Act]:
         if played is not None:
-            self._played = [*self._played[-74:], Played(self.now, powers(played, LISTEN_RATE))]
+            self._played = [*self._played[-74:], Played(self.now, played, LISTEN_RATE)]
         heard = AudioFrame(self._microphone.hear(played), LISTEN_RATE)
         self._frames += 1
         attentive = self.floor.state in (State.LISTENING, State.BARGED_IN)

@@ -593,7 +593,7 @@ class Deaf:
 
     unsure = False
 
-    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
+    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float, *, voiced: bool) -> bool:
         return bool(levels) and levels[-1][0] > now - 0.1
 
 

@@ -14,6 +14,9 @@ WAKE_SECONDS: Final = 0.2
 DOZE_SECONDS: Final = 0.5
 """Without voice for this long, the second stage sleeps."""
 
+DOUBT: Final = 0.3
+"""From this probability of speech on, a frame without a voice may be one."""
+
 
 class Ears:
     """The two stages of voice detection, the cheap one waking the good one, and those who listen beside them."""
@@ -56,7 +59,8 @@ class Ears:
         `levels` are those of `Peer.levels`: what is only their echo is neither.
         """
         voiced, probability = self._detect(frame, attentive)
-        if self._gate is not None and self._gate.hear(frame, levels, now):
+        perhaps = voiced or probability >= DOUBT
+        if self._gate is not None and self._gate.hear(frame, levels, now, voiced=perhaps):
             voiced, probability = False, 0.0
         if self._patience is not None:
             self._patience.hear(frame, voiced, probability)

@@ -14,7 +14,6 @@ from voicechat.config import Settings
 from voicechat.ears import Ears
 from voicechat.echo.gate import Gate
 from voicechat.echo.reverberation import Played
-from voicechat.echo.spectrum import powers
 
 ANSWERS = (
     "Sure. The museum has three floors, a cafe, and a small shop.",
@@ -62,16 +61,15 @@ def spoken_over(room: Room, level: float, after: float, gate: Gate | None, seed:
     return call.answer(over), at, call
 
 
-def test_it_is_sure_of_a_silent_microphone_only() -> None:
-    """The first argument of a room is the coupling in dB: -100 is a headphone."""
-    sure = []
-    for coupling in (-100.0, -12.0):
-        gate = Gate()
-        assert gate.unsure, "nothing has been played"
-        call, _ = call_in(Room(coupling, delay=0.1, fading=0.2), gate=gate)
-        call.answer(next(answers()))
-        sure.append(not gate.unsure)
-    assert sure == [True, False]
+@pytest.mark.parametrize("coupling", [-100.0, -12.0])
+def test_it_is_sure_once_it_knows_the_echo_or_that_there_is_none(coupling: float) -> None:
+    """A coupling of -100 dB is a headphone."""
+    gate = Gate()
+    assert gate.unsure, "nothing has been played"
+    call, _ = call_in(Room(coupling, delay=0.1, fading=0.2), gate=gate)
+    call.answer(next(answers()))
+    assert not gate.unsure
+    assert (gate.delay is None) is (coupling == -100.0)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=str)
@@ -80,8 +78,7 @@ def test_answers_on_a_speakerphone_do_not_cut_themselves(room: Room) -> None:
     first, *later = [call.answer(sound) for sound in answers()]
     assert first.cut is None
     assert len(first.pauses) <= 1
-    assert all(answer.cut is None for answer in later)
-    assert sum(len(answer.pauses) for answer in later) <= 1
+    assert all(answer.cut is None and not answer.pauses for answer in later)
 
 
 def test_without_the_gate_they_do() -> None:
@@ -122,7 +119,7 @@ def heard_by(gate: Gate, room: Room, sound: Sound, *, jitter: float = 0.0, lead:
     for number in range(len(sound) // FRAME):
         played = np.clip(sound[number * FRAME :][:FRAME], -32768, 32767).astype(np.int16)
         now = number * FRAME_SECONDS
-        levels = [*levels[-74:], Played(now + lead + dice.uniform(0, jitter), powers(played, LISTEN_RATE))]
+        levels = [*levels[-74:], Played(now + lead + dice.uniform(0, jitter), played, LISTEN_RATE)]
         heard = AudioFrame(microphone.hear(played), LISTEN_RATE)
         found.append(gate.hear(heard, levels, now + dice.uniform(0, jitter)))
     return found
@@ -172,7 +169,7 @@ def test_caller_who_talks_all_through_an_answer_is_no_echo_of_it() -> None:
     for number in range(count):
         played = np.clip(ours[number * FRAME :][:FRAME], -32768, 32767).astype(np.int16)
         heard = talk[number * FRAME :][:FRAME].astype(np.int16)
-        levels = [*levels[-74:], Played(number * FRAME_SECONDS, powers(played, LISTEN_RATE))]
+        levels = [*levels[-74:], Played(number * FRAME_SECONDS, played, LISTEN_RATE)]
         explained += gate.hear(AudioFrame(heard, LISTEN_RATE), levels, number * FRAME_SECONDS)
     assert explained / count < 0.05
 

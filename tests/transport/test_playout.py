@@ -7,6 +7,7 @@ import pytest
 
 from tests import virtual_time
 from voicechat.audio import AudioFrame, Samples
+from voicechat.echo.spectrum import powers
 from voicechat.protocols import Heard, SpeechChunk
 from voicechat.transport.playout import Playout
 
@@ -330,7 +331,7 @@ async def test_a_far_end_that_buffers_gets_the_same_samples_with_a_pause_or_with
     assert playout.take() is None
 
 
-def test_levels_say_when_each_frame_played_and_how_loud_it_was() -> None:
+def test_levels_say_when_each_frame_played_and_as_loud_as_it_was() -> None:
     async def main() -> None:
         playout = Playout(RATE, ahead=10.0)
         tone = 32767 * np.sin(2 * np.pi * 1000 * np.arange(FRAME) / RATE)
@@ -343,10 +344,11 @@ def test_levels_say_when_each_frame_played_and_how_loud_it_was() -> None:
             await asyncio.sleep(0.02)
         playout.duck(20.0)
         take(playout, 2)
-        times, powers = zip(*playout.levels, strict=True)
-        levels = 10 * np.log10(2 * np.sum(powers, axis=1))
+        times, sounds, rates = zip(*playout.levels, strict=True)
+        levels = 10 * np.log10(2 * powers(np.array(sounds), RATE).sum(axis=1))
+        assert set(rates) == {RATE}
         assert times == pytest.approx((0.0, 0.02, 0.04, 0.06, 0.06))
-        assert levels == pytest.approx((-20.0, 0.0, 0.0, -5.2, -20.0), abs=0.1)
+        assert levels == pytest.approx((-20.0, 0.0, 0.0, -4.7, -20.0), abs=0.1)
 
     run(main())
 

@@ -1,21 +1,26 @@
 """Pure: is what the microphone hears explained by what we played? A speakerphone must not interrupt itself.
 
-Nothing is assumed of an echo until one is found. So the first sound of the first echo may pause the answer; a fifth
-of a second later it is known for what it is. From then on a frame is an echo when no four of its bands stand out from
-what the room would give back of our sound. A caller who speaks over it stands out: two voices are rarely loud in the
-same band at the same time. Where there is no echo, because of headphones or the browser's own canceller, none is
-found, and nothing changes.
+Where there is no echo, because of headphones or the browser's own canceller, the gate finds that out in half a second
+of the first answer and rests. Until then a voice that begins after our sound may be its echo, and is held back until
+it goes other ways than our sound at every delay: that takes some tenths of a second. Once an echo's path is known, a
+frame is an echo when no four of its bands stand out from what the room would give back of our sound. A caller who
+speaks over it stands out: two voices are rarely loud in the same band at the same time.
+
+A frame without voice is nobody's, so nothing is decided of it, and several of them are dealt with at a time.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.audio import FRAME_SECONDS, AudioFrame
-from voicechat.echo.path import AUDIBLE_DB, Path, PathFinder
-from voicechat.echo.reverberation import LAGS, ORDINARY, ROOMS, Played, Reverberation
+from voicechat.audio import FRAME_SECONDS, AudioFrame, Samples
+from voicechat.echo.noise import VARIES_DB, Noise
+from voicechat.echo.path import AUDIBLE_DB, WAYS, Path, PathFinder
+from voicechat.echo.reverberation import LAGS, ORDINARY, SOUGHT, Clock, Played, Reverberation
+from voicechat.echo.room import SLIP, Room
 from voicechat.echo.spectrum import BANDS, FAINTEST_DB, Decibels, decibels, powers
 
 _OUTSTANDING: Final = 4
@@ -24,95 +29,51 @@ _SMOOTHING: Final = 0.4
 """Share of the newest frame."""
 _LOUD_DB: Final = 10.0
 """So far above the noise, a frame is more than noise."""
-_NOISE_DB: Final = 3.0
-"""Noise varies by as much."""
 _SPILL: Final = 10.0 ** (-25.0 / 10.0)
 """Of the loudest band's power a loudspeaker makes so much in all others: it distorts."""
-_SLIP: Final = 1
-"""Frames by which the delay may change from one moment to the next: buffers stretch sound."""
-_QUICKLY, _SLOWLY = 0.05, 0.01
-"""Share by which the coupling follows a frame that is an echo, and one that seems not to be: volumes change."""
-_STEP_DB: Final = 8.0
+_BLOCK: Final = 8
+"""Frames that are learned from at a time."""
+_PAIR: Final = 2
+"""Frames of voice over an echo that are weighed at a time."""
+_KEPT: Final = LAGS + _BLOCK
+"""Frames that a gate at rest remembers."""
 _SPARE: Final = 4
-"""Where there is no need for more, one frame in so many is looked at: most calls have no echo."""
-_SETTLING: Final = 0.02
+"""One frame in so many tells of the noise, while nothing else is asked."""
 _LATEST: Final = 0.5
 """Seconds of our sound without a sound in the microphone: there is no echo, which would have come by then."""
 _ENOUGH: Final = 3.0
 """Seconds of our sound in which an echo would have been found, whatever else was heard."""
-
-
-class Noise:
-    """The quietest moment of the last one to two seconds, band by band, in dB."""
-
-    def __init__(self) -> None:
-        self._smooth: Decibels | None = None
-        self._before = self._now = np.full(BANDS, np.inf)
-        self._count = 0
-        self.level: Decibels = np.full(BANDS, FAINTEST_DB)
-
-    def hear(self, levels: Decibels, frames: int = 1) -> None:
-        """One frame more, which stands for so many."""
-        self._smooth = levels if self._smooth is None else 0.5 * (self._smooth + levels)
-        self._now = np.minimum(self._now, self._smooth)
-        self.level = np.minimum(self._before, self._now)
-        self._count += frames
-        if self._count * FRAME_SECONDS >= 1.0:
-            self._before, self._now, self._count = self._now, np.full(BANDS, np.inf), 0
-
-
-class Room:
-    """An echo's path, and how loud and how long it comes back: follows slow changes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.coupling = np.tile(path.coupling, (ROOMS, 1))
-        self._errors = np.full(ROOMS, 30.0)
-        self._errors[ORDINARY] -= 1.0
-
-    @property
-    def _kind(self) -> int:
-        return int(self._errors.argmin())
-
-    def predict(self, given: NDArray[np.float64]) -> Decibels:
-        """The echo in a frame, in dB, of what rooms give back by now, (lags, ROOMS, BANDS)."""
-        echo: Decibels = self._near(given)[self._kind] + self.coupling[self._kind]
-        return echo
-
-    def learn(self, given: NDArray[np.float64], heard: Decibels, noise: Decibels, *, echo: bool) -> None:
-        near = self._near(given)
-        known = (near > AUDIBLE_DB) & (near + self.coupling > noise + _NOISE_DB)
-        error = np.clip(heard - near - self.coupling, -_STEP_DB, _STEP_DB) * known
-        self.coupling += error * (_QUICKLY if echo else _SLOWLY)
-        if echo and known[ORDINARY].any():
-            off = (error**2).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-            self._errors += _SETTLING * (off - self._errors)
-
-    def _near(self, given: NDArray[np.float64]) -> Decibels:
-        lag = self.path.lag
-        nearest: Decibels = given[max(0, lag - _SLIP) : lag + _SLIP + 1].max(axis=0)
-        return nearest
+_FAINTEST: Final = 10.0 ** (FAINTEST_DB / 10.0)
+_STEPS: Final = np.arange(LAGS)
 
 
 class Gate:
-    """Of one caller. On the loop: 6 µs a frame when nothing is played, else 35, and 90 where there is an echo."""
+    """Of one caller, for a whole call. On the loop; it costs 2 µs a frame at rest, 30 where an echo is heard."""
 
-    def __init__(self, margin: float = 7.0) -> None:
+    def __init__(self, margin: float = 7.5) -> None:
         """`margin` is by how many dB a voice must stand out from the echo."""
         self._margin = margin
+        self._clock = Clock()
         self._reverberation = Reverberation()
         self._finder = PathFinder()
         self._noise = Noise()
         self._room: Room | None = None
+        self._waiting: deque[Samples] = deque(maxlen=_KEPT)  # not measured yet
+        self._missing = True  # frames were passed over since the last that was measured
+        self._spare: list[Samples] = []
+        self._count = self._voices = 0
+        self._heard: list[Decibels] = []  # not learned from yet
+        self._echoes: list[bool] = []
+        self._past: deque[Decibels] = deque(maxlen=_KEPT)  # learned from, and to be learned from
         self._outstanding = 0.0
-        self._count = 0
+        self._echo = False  # the last voice was one
         self._played = self._alone = 0.0  # seconds of our sound, and of it without another, lately
         self._clear = False
 
     @property
     def unsure(self) -> bool:
-        """Whether there is an echo, or too little has been played to know of one."""
-        return self._room is not None or not self._clear
+        """Whether a voice that passes may be an echo after all: too little has been played to know."""
+        return not self._clear if self._room is None else not self._room.path.sure
 
     @property
     def delay(self) -> float | None:
@@ -124,54 +85,147 @@ class Gate:
         """In dB, how loud it comes back, as the median of all bands; None: there is no echo."""
         return None if self._room is None else float(np.median(self._room.coupling[ORDINARY]))
 
-    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float) -> bool:
-        """Whether 20 ms of the microphone, come at `now`, are explained by what we played: `Peer.levels`."""
-        self._count += 1
-        given = self._reverberation.hear(levels, now)
-        if given is None:
-            self._outstanding = 0.0
-            if self._count % _SPARE == 0:
-                self._noise.hear(decibels(powers(frame.samples, frame.rate)), _SPARE)
-            return False
-        heard = decibels(powers(frame.samples, frame.rate))
-        self._noise.hear(heard)
-        echo = self._room is not None and self._explains(self._room, given, heard)
-        self._learn(given, heard, echo)
-        return echo
+    def hear(self, frame: AudioFrame, levels: Sequence[Played], now: float, *, voiced: bool = True) -> bool:
+        """Whether 20 ms of the microphone, come at `now`, are explained by what we played: `Peer.levels`.
 
-    def _explains(self, room: Room, given: NDArray[np.float64], heard: Decibels) -> bool:
-        power = 10.0 ** (room.predict(given) / 10.0)
-        noise = 10.0 ** ((self._noise.level + _NOISE_DB) / 10.0)
-        above = np.clip(heard - decibels(power + _SPILL * power.max() + noise), -6.0, 20.0)
-        most = float(np.partition(above, BANDS - _OUTSTANDING)[-_OUTSTANDING:].mean())
-        self._outstanding += _SMOOTHING * (most - self._outstanding)
+        What is not `voiced` is taken for what the last voice was.
+        """
+        due = self._clock.tick(now)
+        resting = self._room is None and self._clear
+        if not levels or (resting and not voiced):
+            self._rest(frame, remember=bool(levels))
+            return False
+        self._keep(frame.samples)
+        self._voices += voiced
+        if self._voices >= self._patience or len(self._waiting) >= _BLOCK > self._voices + resting * _KEPT:
+            self._measure(frame.rate, levels, due)
+            if len(self._heard) >= self._lesson:
+                self._learn()
+        return self._echo
+
+    @property
+    def _sure(self) -> bool:
+        return self._room is not None and self._room.path.sure
+
+    @property
+    def _patience(self) -> int:
+        """Frames of voice that are dealt with at a time."""
+        return _PAIR if self._sure else _BLOCK if self._clear and self._room is None else 1
+
+    @property
+    def _lesson(self) -> int:
+        """Frames that are learned from at a time."""
+        return 2 * _BLOCK if self._sure else _BLOCK
+
+    def _rest(self, frame: AudioFrame, *, remember: bool) -> None:
+        """The frame is not our echo; it may be asked for later, where something was played lately."""
+        self._echo = False
+        self._voices = 0
+        if remember:
+            self._keep(frame.samples)
+        elif self._waiting or not self._missing:
+            self._waiting.clear()
+            self._heard, self._echoes = [], []
+            self._missing = True
+        self._count += 1
+        if self._count % _SPARE == 0:
+            self._spare.append(frame.samples)
+            if len(self._spare) == _BLOCK:
+                self._noise.hear(decibels(powers(np.array(self._spare), frame.rate)), _SPARE)
+                self._spare = []
+
+    def _keep(self, samples: Samples) -> None:
+        self._missing = self._missing or len(self._waiting) == _KEPT
+        self._waiting.append(samples)
+
+    def _measure(self, rate: int, levels: Sequence[Played], due: float) -> None:
+        """All that waits, and what was played meanwhile. Frames without a voice are explained by anything."""
+        if self._missing:
+            self._reverberation.forget()
+            self._heard, self._echoes = [], []
+            self._past.clear()
+            self._missing = False
+        count = len(self._waiting)
+        power = powers(np.array(self._waiting), rate)
+        self._reverberation.hear(levels, due, count)
+        heard = decibels(power)
+        self._heard.extend(heard)
+        self._past.extend(heard)
+        self._echoes.extend([True] * count)
+        resting = self._room is None and self._clear
+        if self._voices and not resting:
+            self._echo = self._decide(power)
+            if self._echoes:
+                self._echoes[-1] = self._echo
+        self._waiting.clear()
+        self._voices = 0
+
+    def _decide(self, power: NDArray[np.float32]) -> bool:
+        if self._reverberation.quiet > LAGS + SLIP:
+            return False
+        if not self._sure:
+            self._learn()
+        if self._room is not None and self._explains(self._room, power):
+            return True
+        return self.unsure and self._finder.may_explain()
+
+    def _explains(self, room: Room, power: NDArray[np.float32]) -> bool:
+        """The newest frames, the older of them in the light of those before."""
+        power = power[-_PAIR:]
+        echo = room.predict(self._reverberation.given(LAGS + SLIP + _PAIR), len(power))
+        supposed = echo + _SPILL * echo.max(axis=1, keepdims=True) + self._noise.loudest
+        for above in np.sort(10.0 * np.log10((power + _FAINTEST) / supposed))[:, -_OUTSTANDING:].tolist():
+            most = sum(min(20.0, max(-6.0, level)) for level in above) / _OUTSTANDING
+            self._outstanding += _SMOOTHING * (most - self._outstanding)
         return self._outstanding <= self._margin
 
-    def _learn(self, given: NDArray[np.float64], heard: Decibels, echo: bool) -> None:
+    def _learn(self) -> None:
+        heard, echo = np.array(self._heard), np.array(self._echoes)
+        self._heard, self._echoes = [], []
+        count = len(heard)
+        self._noise.hear(heard)
         noise = self._noise.level
-        above = np.partition(heard - noise, BANDS - _OUTSTANDING)[-_OUTSTANDING:]
-        loud = float(above.mean()) > _LOUD_DB
-        if given[0, ORDINARY].max() > AUDIBLE_DB:
-            self._played += FRAME_SECONDS
-            self._alone = 0.0 if loud else self._alone + FRAME_SECONDS
-            self._clear = self._clear or self._alone >= _LATEST or self._played >= _ENOUGH
-        played = given[:LAGS, ORDINARY]
-        if self._room is None or not self._room.path.sure:
-            self._search(played, heard, noise + _NOISE_DB, loud)
+        loud = np.partition(heard - noise, BANDS - _OUTSTANDING)[:, -_OUTSTANDING:].mean(axis=1) > _LOUD_DB
+        ours = decibels(self._reverberation.given(count + LAGS)[:, SOUGHT])
+        self._count_played(ours[:count].max(axis=(1, 2))[::-1] > AUDIBLE_DB, loud)
+        if self._reverberation.quiet > LAGS + SLIP:
             return
-        self._room.learn(given, heard, noise, echo=echo)
-        if self._count % 2 == 0:
-            self._finder.hear(played, heard, noise + _NOISE_DB, loud=loud, weight=2.0 if echo else 0.5)
-            path = self._finder.follow(self._room.path)
-            if path is None:
-                self._room = None
-            elif path is not self._room.path:
-                self._room = Room(path)
-
-    def _search(self, played: NDArray[np.float64], heard: Decibels, noise: Decibels, loud: bool) -> None:
-        if loud or self._finder.new:
-            self._finder.hear(played, heard, noise, loud=loud, weight=1.0)
+        rows, weights = _chosen(count, sure=self._sure)
+        if self._sure:
+            weights = weights * np.where(echo[rows], 1.0, 0.25)
+        played = ours[(count - 1 - rows)[:, np.newaxis] + _STEPS].reshape(len(rows), WAYS, BANDS)
+        self._finder.hear(played, heard[rows], noise + VARIES_DB, loud=loud[rows], weights=weights)
+        if self._room is None or not self._sure:
             path = self._finder.find()
-            self._room = None if path is None else Room(path)
-        elif self._count % _SPARE == 0:
-            self._finder.hear(played, heard, noise, loud=False, weight=float(_SPARE))
+            self._room = None if path is None else self._enter(path)
+            return
+        self._room.learn(self._reverberation.given(LAGS + SLIP + count), heard, noise, echo)
+        followed = self._finder.follow(self._room.path)
+        if followed is None:
+            self._room, self._clear = None, False
+            self._played = self._alone = 0.0
+        elif followed is not self._room.path:
+            self._room = self._enter(followed)
+
+    def _enter(self, path: Path) -> Room:
+        room = Room(path)
+        past = np.array(self._past)
+        room.fit(self._reverberation.given(LAGS + SLIP + len(past)), past, self._noise.level)
+        return room
+
+    def _count_played(self, audible: NDArray[np.bool_], loud: NDArray[np.bool_]) -> None:
+        self._played += FRAME_SECONDS * int(audible.sum())
+        both = np.flatnonzero(audible & loud)
+        alone = audible[both[-1] + 1 :] if len(both) else audible
+        self._alone = FRAME_SECONDS * int(alone.sum()) + (0.0 if len(both) else self._alone)
+        self._clear = self._clear or self._alone >= _LATEST - 1e-6 or self._played >= _ENOUGH
+
+
+def _chosen(count: int, *, sure: bool) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Which of so many frames the finder hears, and what each is worth: all the new ones, or a few for many."""
+    if sure:
+        rows = np.arange(0, count, _SPARE)
+        return rows, np.full(len(rows), float(_SPARE))
+    old = np.arange(0, max(0, count - _BLOCK), _SPARE)
+    new = np.arange(max(0, count - _BLOCK), count)
+    return np.concatenate((old, new)), np.concatenate((np.full(len(old), float(_SPARE)), np.ones(len(new))))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from voicechat.audio import Samples
 
 Powers = NDArray[np.float32]
-"""Shape (BANDS,); they add up to 1.0 for the loudest square wave."""
+"""Shape (BANDS,), or others that end in it; they add up to 1.0 for the loudest square wave."""
 
 Decibels = NDArray[np.float64]
 """Below full scale; shape (BANDS,), or others that end in it."""
@@ -24,12 +24,15 @@ FAINTEST_DB: Final = -100.0
 
 
 def powers(samples: Samples, rate: int) -> Powers:
-    """Those of one frame of shape (n,), about 20 ms. Bands that the rate does not reach are silent. Costs 10 µs."""
-    window, edges = _lens(len(samples), rate)
+    """Those of frames of shape (..., n), each about 20 ms: (..., BANDS). Bands that the rate does not reach are silent.
+
+    Costs 8 µs for one frame, 1 to 3 µs for each of many.
+    """
+    window, edges = _lens(samples.shape[-1], rate)
     bins = np.fft.rfft(samples * window)
     power = bins.real**2 + bins.imag**2
-    bands: Powers = np.zeros(BANDS, np.float32)
-    bands[: len(edges) - 1] = np.add.reduceat(power[: edges[-1]], edges[:-1])
+    bands: Powers = np.zeros((*samples.shape[:-1], BANDS), np.float32)
+    bands[..., : len(edges) - 1] = np.add.reduceat(power[..., : edges[-1]], edges[:-1], axis=-1)
     return bands
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from voicechat.audio import FRAME_SECONDS, Framer, Resampler, Samples
 from voicechat.echo.reverberation import Played
-from voicechat.echo.spectrum import Powers, powers
 from voicechat.protocols import Heard, SpeechChunk
 from voicechat.transport.ramps import RAMP_SECONDS, beginning, ending, sloped
 
 LEVELS_SECONDS: Final = 1.5
-"""How long the loudness of what was sent is remembered: an echo comes back sooner."""
+"""How long what was sent is remembered: an echo comes back sooner."""
 
 _ROUNDING: Final = 1e-6
 """Seconds by which sums of frames may be off."""
@@ -25,7 +24,6 @@ _ROUNDING: Final = 1e-6
 class _Frame:
     samples: Samples
     text: str
-    powers: Powers
 
 
 class Playout:
@@ -94,8 +92,8 @@ class Playout:
 
     @property
     def levels(self) -> tuple[Played, ...]:
-        """How loud the frames of the last 1.5 s were, oldest first: when each began to play, on the loop's clock, and
-        its power in each band. Silence has no entry."""
+        """The frames of the last 1.5 s, oldest first: when each began to play, on the loop's clock, and its sound.
+        Silence has no entry."""
         oldest = asyncio.get_running_loop().time() - LEVELS_SECONDS
         while self._levels and self._levels[0].begins < oldest:
             self._levels.popleft()
@@ -125,8 +123,9 @@ class Playout:
         self._changed.set()
         before, self._gain = self._gain if self._sounding else self._wanted, self._wanted
         self._last, self._sounding = frame.samples, True
-        self._remember(begins, frame.powers * np.float32(((before + self._gain) / 2) ** 2))
-        return frame.samples if before == self._gain == 1.0 else sloped(frame.samples, before, self._gain)
+        said = frame.samples if before == self._gain == 1.0 else sloped(frame.samples, before, self._gain)
+        self._remember(begins, said)
+        return said
 
     def _fall_silent(self, now: float) -> Samples | None:
         """Silence from here on, softly where there was sound and more would have come."""
@@ -139,11 +138,11 @@ class Playout:
 
     def _between(self, samples: Samples, now: float) -> Samples:
         """A frame of a gap: it is sound, but none of the answer's."""
-        self._remember(now, powers(samples, self.rate))
+        self._remember(now, samples)
         return samples
 
-    def _remember(self, begins: float, loudness: Powers) -> None:
-        self._levels.append(Played(begins, loudness))
+    def _remember(self, begins: float, samples: Samples) -> None:
+        self._levels.append(Played(begins, samples, self.rate))
         if len(self._levels) > LEVELS_SECONDS / FRAME_SECONDS:
             self._levels.popleft()
 
@@ -229,7 +228,7 @@ class Playout:
             self._append(frame)
 
     def _append(self, samples: Samples) -> None:
-        self._waiting.append(_Frame(samples, self._words, powers(samples, self.rate)))
+        self._waiting.append(_Frame(samples, self._words))
         self._words = ""
 
     def _settle(self, now: float) -> None:
