@@ -77,7 +77,7 @@ def floor_in(state: State, rules: Rules = RULES) -> Floor:
         pytest.param(
             State.LISTENING,
             [(SPEECH, 31.0)],
-            [(30.0, Act.END), (30.04, Act.PAUSE), (30.3, Act.CUT), (30.3, Act.BEGIN)],
+            [(30.0, Act.END), (30.02, Act.PAUSE), (30.3, Act.CUT), (30.3, Act.BEGIN)],
             State.LISTENING,
             id="a turn has a longest length, and who speaks on begins another",
         ),
@@ -120,7 +120,7 @@ def floor_in(state: State, rules: Rules = RULES) -> Floor:
         pytest.param(
             State.SPEAKING,
             [(NOISE, 1.0), ((True, 0.9), 0.7)],
-            [(0.06, Act.PAUSE), (0.36, Act.RESUME), (1.04, Act.PAUSE), (1.5, Act.CUT), (1.5, Act.BEGIN)],
+            [(0.06, Act.PAUSE), (0.36, Act.RESUME), (1.02, Act.PAUSE), (1.5, Act.CUT), (1.5, Act.BEGIN)],
             State.LISTENING,
             id="speech over a noise that was found to be nothing still interrupts",
         ),
