@@ -179,6 +179,16 @@ def test_a_caller_who_was_cut_off_gets_more_time_until_many_turns_went_well() ->
     assert waits[-1] < 1.2 * WAITS.usual
 
 
+def test_who_interrupts_an_answer_was_not_cut_off() -> None:
+    patience = Endpointing(WAITS)
+    for _ in range(3):
+        speak(patience, 1.5)
+        rest(patience, WAITS.usual + 1.2)
+    speak(patience, 1.5)
+    rest(patience, 0.2)
+    assert patience.silence == pytest.approx(WAITS.usual)
+
+
 def test_silence_while_an_answer_is_heard_is_no_pause() -> None:
     patience = Endpointing(WAITS)
     for _ in range(6):

@@ -31,6 +31,9 @@ STALE: Final = 0.1
 BACK: Final = 1.0
 """Seconds after the end of a turn; who speaks again before they are over had not finished."""
 
+REACTION: Final = 0.5
+"""Seconds after the end of a turn; who speaks before they are over did not do so because of the answer."""
+
 EARLY: Final = 1.0
 """Seconds of speech; a turn that has said less has often only begun."""
 
@@ -150,9 +153,8 @@ class Endpointing:
         if self._quiet:
             if self._goes_on():
                 self._pauses.add(self._quiet)
-                if self._ended:
-                    self._pauses.cut_off()
             if self._ended:
+                self._learn()
                 self._begin()
             self._quiet = 0.0
             self._doubt()
@@ -160,6 +162,13 @@ class Endpointing:
 
     def _goes_on(self) -> bool:
         return not self._ended or self._quiet < self.silence + BACK
+
+    def _learn(self) -> None:
+        """From the end of a turn, now that the caller speaks again."""
+        if self._quiet < self.silence + REACTION:
+            self._pauses.cut_off()
+        else:
+            self._pauses.finish()
 
     def _hear_quiet(self, seconds: float, voiced: bool) -> None:
         before = self._quiet
