@@ -4,8 +4,9 @@ The same words go through a server of its own, as a WebSocket caller asks for th
 espeak-ng and faster-whisper in this process: one after the other, in one run, in turns, with as many threads. Without
 real models it makes some that take as long: a Piper voice of medium quality and a Whisper of the size of tiny.
 
-Overhead is the median of the differences within a pair, in percent of what the engine takes by itself. The results go
-to bench/results/engines.json.
+Overhead is the median of the differences within a pair, in percent of what the engine takes by itself. Of a first sound
+it is above all the wait for the next packet's time, 10 ms on average, since a caller gets one every 20 ms. Of a reading
+the processor time is compared as well, on Linux. The results go to bench/results/engines.json.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import asyncio
 import base64
 import ctypes
 import json
+import os
+import random
 import re
 import tempfile
 import time
@@ -41,6 +44,8 @@ WIRE_RATE: Final = 24_000
 SECONDS: Final = 60.0
 THREADS: Final = 1
 
+PACKET_SECONDS: Final = 0.02
+
 ECHO: Final = "You said: "
 """The server's agent puts it before the words."""
 
@@ -61,10 +66,12 @@ ONE_READING: Final = 0.9
 
 @dataclass
 class Pairs:
-    """Seconds of the same work, directly and through the server."""
+    """Seconds of the same work, directly and through the server, and of the processor's time in it."""
 
     direct: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
+    direct_work: list[float] = field(default_factory=list)
+    server_work: list[float] = field(default_factory=list)
 
     @property
     def overhead(self) -> float:
@@ -75,6 +82,14 @@ class Pairs:
     def extra(self) -> float:
         """Seconds."""
         return median(through - alone for through, alone in zip(self.server, self.direct, strict=True))
+
+    @property
+    def work(self) -> float | None:
+        """What the server computes beside the engine, of the engine's own; None: it was not counted."""
+        if not self.server_work:
+            return None
+        pairs = zip(self.server_work, self.direct_work, strict=True)
+        return median(through / alone for through, alone in pairs) - 1
 
     def as_json(self) -> dict[str, Any]:
         rounded = {name: [round(value, 5) for value in values] for name, values in asdict(self).items()}
@@ -112,10 +127,10 @@ class Bench:
     def __init__(self, root: Path, voice: Path, model: Path, rounds: int) -> None:
         self._root, self._voice, self._model, self._rounds = root, voice, model, rounds
         self._question = question()  # before espeak is called directly: it has one callback for all
-        self._screen = Console(highlight=False)
+        self._screen = Console(highlight=False, width=120)
         self.short = self._question[LISTEN_RATE // 2 :][: round(ONE_READING * LISTEN_RATE)]
         self._results: dict[str, Any] = {"place": place()}
-        self._rows = Table("", "direct, ms", "server, ms", "p95", "extra, ms", "overhead")
+        self._rows = Table("", "direct, ms", "server, ms", "p95", "extra, ms", "overhead", "of CPU time")
 
     async def run(self) -> dict[str, Any]:
         where = self._results["place"]
@@ -149,6 +164,7 @@ class Bench:
                 pairs.direct.append(time.perf_counter() - begun)
                 samples += sum(map(len, pieces))
                 factors.append((time.perf_counter() - begun) / (samples / rate))
+                await asyncio.sleep(random.uniform(0, PACKET_SECONDS))  # at any moment between two packets
                 pairs.server.append(await caller.first_sound(words))
             self._add(f"{engine}, first sound, {length}", pairs)
         self._results.setdefault("real_time_factor", {})[engine] = round(median(factors), 4)
@@ -160,10 +176,14 @@ class Bench:
             await caller.listens(pairs is once)
             await ask(heard)
             for _ in range(self._rounds if pairs is once else max(3, self._rounds // 3)):
-                begun = time.perf_counter()
+                begun, used = time.perf_counter(), time.process_time()
                 direct(heard)
                 pairs.direct.append(time.perf_counter() - begun)
+                if pairs is once:
+                    pairs.direct_work.append(time.process_time() - used)
                 pairs.server.append(await ask(heard))
+                if pairs is once:
+                    pairs.server_work.append(caller.work)
         self._add("whisper, one reading", once)
         self._add("whisper, after the end of a turn", live)
 
@@ -171,7 +191,8 @@ class Bench:
         self._results.setdefault("pairs", {})[name] = pairs.as_json()
         p95 = quantiles(pairs.server, n=20, method="inclusive")[-1]
         times = (median(pairs.direct), median(pairs.server), p95, pairs.extra)
-        self._rows.add_row(name, *(f"{1000 * value:.1f}" for value in times), f"{pairs.overhead:+.1%}")
+        work = "" if pairs.work is None else f"{pairs.work:+.1%}"
+        self._rows.add_row(name, *(f"{1000 * value:.1f}" for value in times), f"{pairs.overhead:+.1%}", work)
 
     async def _started(self, config: Path) -> float:
         begun = time.perf_counter()
@@ -204,6 +225,8 @@ class Caller:
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._url, self._http = url, http
+        self.work = 0.0
+        """Processor seconds of the server in the latest `commit`."""
         self._socket: aiohttp.ClientWebSocketResponse
 
     async def call(self) -> None:
@@ -241,9 +264,10 @@ class Caller:
     async def commit(self, sound: Samples) -> float:
         """From the end of a sound to its words; it is sent in real time, and the caller says that it is over."""
         await self._say(resample(sound, LISTEN_RATE, WIRE_RATE))
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), _used_by_children()
         await self._send("input_audio_buffer.commit")
         await self._until("conversation.item.input_audio_transcription.completed")
+        self.work = _used_by_children() - used
         return time.perf_counter() - begun
 
     async def talk(self, sound: Samples) -> float:
@@ -298,6 +322,14 @@ class Caller:
                 if event["type"] == "error":
                     raise RuntimeError(event["error"]["message"])
         raise RuntimeError(f"the server hung up before {kind}")
+
+
+def _used_by_children() -> float:
+    """Processor seconds of the servers that we have started; 0.0 where the system does not tell."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    processes = children.read_text().split() if children.exists() else []
+    threads = [thread for process in processes for thread in Path(f"/proc/{process}/task").glob("*/schedstat")]
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def question() -> Samples:

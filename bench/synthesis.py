@@ -4,7 +4,8 @@ A real Piper voice is built, heavy enough that its ONNX model takes the time (so
 Callers' answers are spoken by it through the server's own synthesis, on lanes: by one worker, by two, and so on in
 turn. Beside it the same clauses on bare threads, which is what the machine itself has to give at that moment. On a busy
 machine that is less than its number of cores; how many workers were at work on average, and what a second of sound cost
-the processor, still say whether the pool keeps its workers busy and whether they hinder each other.
+the processor, still say whether the pool keeps its workers busy and whether they hinder each other. Both together are
+the ratio "on idle cores", which is how much more sound comes of two workers who have a core each.
 """
 
 import argparse
@@ -122,7 +123,7 @@ def compared(engine: TtsEngine, pairs: int, callers: int, clauses: int) -> Table
         "one answer": lambda workers: asyncio.run(spoken(engine, workers, 1, callers * clauses)),
         "bare threads": lambda workers: bare(engine, workers, callers * clauses),
     }
-    heads = ("by one worker, by two", "sound, s in 1 s", "ratio", "best ratio", "pairs", "at work", "CPU, ms for 1 s")
+    heads = ("by one worker, two", "sound, s in 1 s", "ratio", "pairs", "on idle cores", "at work", "CPU, ms for 1 s")
     table = Table(*heads, title=f"{pairs} pairs, medians")
     found: dict[str, list[tuple[Made, Made]]] = {name: [] for name in cases}
     for number in range(pairs):
@@ -137,16 +138,16 @@ def compared(engine: TtsEngine, pairs: int, callers: int, clauses: int) -> Table
 
 def row(runs: Sequence[tuple[Made, Made]]) -> list[str]:
     ones, twos = zip(*runs, strict=True)
-    one, two = (median(made.sound for made in case) for case in (ones, twos))
-    best = max(made.sound for made in twos) / max(made.sound for made in ones)
+    sound = [f"{median(made.sound for made in case):.1f}" for case in (ones, twos)]
     ratios = [after.sound / before.sound for before, after in runs]
+    idle = [after.at_work / before.at_work * before.cost / after.cost for before, after in runs]
     work = [f"{median(made.at_work for made in case):.2f}" for case in (ones, twos)]
     cost = [f"{median(made.cost for made in case):.1f}" for case in (ones, twos)]
     return [
-        f"{one:.1f}, {two:.1f}",
-        f"{two / one:.2f}",
-        f"{best:.2f}",
+        ", ".join(sound),
+        f"{median(ratios):.2f}",
         f"{min(ratios):.2f} to {max(ratios):.2f}",
+        f"{median(idle):.2f}",
         ", ".join(work),
         ", ".join(cost),
     ]
