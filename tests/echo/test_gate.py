@@ -178,3 +178,22 @@ def test_nothing_is_an_echo_when_nothing_was_played() -> None:
     gate = Gate()
     loud = np.random.default_rng(0).integers(-9000, 9000, FRAME).astype(np.int16)
     assert not any(gate.hear(AudioFrame(loud, LISTEN_RATE), (), number * FRAME_SECONDS) for number in range(300))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=str)
+def test_first_frames_of_the_first_echo_are_held_back(room: Room) -> None:
+    found = heard_by(Gate(), room, next(answers()))
+    loud = round((room.delay + 0.1) / FRAME_SECONDS)
+    assert all(found[loud : loud + 8])
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.4])
+def test_caller_who_begins_with_the_first_answer_is_held_back_for_a_moment_only(after: float) -> None:
+    call, microphone = call_in(Room(None), gate=Gate())
+    at = call.now + after
+    microphone.speak(at_level(said(QUESTION, "en-us"), -30.0), at)
+    answer = call.answer(next(answers()))
+    assert answer.pauses
+    assert answer.pauses[0] < at + 0.5
+    assert answer.cut is not None
+    assert answer.cut < at + 0.8

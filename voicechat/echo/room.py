@@ -59,15 +59,22 @@ class Room:
         nearest = decibels(self._nearest(given, count))
         known = (nearest > AUDIBLE_DB) & (nearest + self.coupling > noise + _AUDIBLE)
         error = np.clip(heard[:, np.newaxis] - nearest - self.coupling, -_STEP_DB, _STEP_DB) * known
-        self.coupling += np.einsum("n,nrb->rb", np.where(echo, _QUICKLY, _SLOWLY), error)
+        self.coupling += _share(np.where(echo, _QUICKLY, _SLOWLY), error)
         self._gain = 10.0 ** (self.coupling / 10.0)
         of_use = echo & known[:, ORDINARY].any(axis=1)
         if of_use.any():
             off = (error[of_use] ** 2).sum(axis=(0, 2)) / np.maximum(known[of_use].sum(axis=(0, 2)), 1)
-            self._errors += _SETTLING * int(of_use.sum()) * (off - self._errors)
+            self._errors += (1.0 - (1.0 - _SETTLING) ** int(of_use.sum())) * (off - self._errors)
             self._kind = int(self._errors.argmin())
 
     def _nearest(self, given: NDArray[np.float64], count: int) -> NDArray[np.float64]:
         spans = [given[lag : lag + count] for lag in range(self._from, self._to)]
         loudest: NDArray[np.float64] = np.maximum.reduce(spans)[::-1]
         return loudest
+
+
+def _share(rates: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of errors (n, ROOMS, BANDS): their mean by rates (n,), as far as n steps would go."""
+    total = float(rates.sum())
+    step: NDArray[np.float64] = np.tensordot(rates, error, 1) * ((1.0 - np.exp(-total)) / total)
+    return step

@@ -69,7 +69,7 @@ class EchoGate(Protocol):
 
     @property
     def unsure(self) -> bool:
-        """Whether there is an echo, or may be one for all that is known: a voice may be our own words after all."""
+        """Whether too little is known yet of an echo: a voice may be our own words after all."""
         ...
 
 
