@@ -6,12 +6,13 @@ import importlib
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from voicechat import logs
+from voicechat import bind, logs
 from voicechat.config import Settings
 from voicechat.errors import VoicechatError
 from voicechat.house import House
@@ -27,25 +28,30 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
     """Serves until `stop` is set; calls `ready` with one line that names the URL. Raises VoicechatError."""
     from aiohttp import web
 
+    bind.check(settings)
     house = House(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(house.close)
         if not await _before(stop, _unwrapped(_load(house))):
             return
-        from voicechat.transport import http
+        from voicechat.transport import http, tls, wyoming
         from voicechat.transport.silence import SILENCE
 
-        site = http.build(settings, house, registry=house.metrics.registry, operations=house.engines.desk)
+        site = http.build(
+            settings, house, registry=house.metrics.registry, operations=house.engines.desk, studio=house.studio
+        )
         runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        port = await _listen(runner, settings.server.host, settings.server.port)
+        secure = tls.context(settings)
+        port = await _listen(runner, settings.server.host, settings.server.port, secure)
+        await stack.enter_async_context(wyoming.serving(settings, house, house.studio))
         assert runner.server is not None
         for watch in (*house.watches(), site[SILENCE].cut(runner.server)):
             stack.callback(asyncio.create_task(watch).cancel)
         gc.collect()
         gc.freeze()
-        ready(f"voicechat ready at {_url(settings.server.host, port)} ({house.describe()})")
+        ready(f"voicechat ready at {_url(settings.server.host, port, secure)} ({house.describe()})")
         await stop.wait()
         house.end_sessions()
 
@@ -77,11 +83,11 @@ async def _unwrapped(opening: Awaitable[None]) -> None:
         raise error from None
 
 
-async def _listen(runner: Any, host: str, port: int) -> int:
+async def _listen(runner: Any, host: str, port: int, secure: ssl.SSLContext | None) -> int:
     """Binds; returns the port. Raises VoicechatError when the address cannot be had."""
     from aiohttp import web
 
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, ssl_context=secure)
     try:
         await site.start()
     except OSError as error:
@@ -91,9 +97,9 @@ async def _listen(runner: Any, host: str, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, secure: ssl.SSLContext | None) -> str:
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}"
+    return f"{'http' if secure is None else 'https'}://{name}:{port}"
 
 
 def announce(line: str) -> None:

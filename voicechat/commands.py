@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voicechat.conversation import Item
+from voicechat.conversation import Codec, Item, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,39 @@ class TruncateItem(Command):
 
 @dataclass(frozen=True, slots=True)
 class CreateReply(Command):
-    """Answer now; `instructions` and `speaks` override the session's for this one answer."""
+    """Answer now. What is given overrides the session's settings for this one answer.
+
+    `items` are read instead of the history; a mere id stands for that item of it.
+    Where `stored` is false, the answer does not enter the history, and another may be under way. `metadata` comes back
+    with the answer.
+    """
 
     instructions: str | None = None
     speaks: bool | None = None
+    items: tuple[Item | str, ...] | None = None
+    stored: bool = True
+    metadata: Mapping[str, str] | None = None
+    voice: str | None = None
+    max_tokens: int | None = None
+    plays: Codec | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Command):
+    """The caller has typed `text`: it interrupts, enters the history and is answered, in sound if it `speaks`."""
+
+    text: str
+    speaks: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveResult(Command):
+    """What a tool that the caller's program runs has said; it is answered unless an answer is under way."""
+
+    call: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True)

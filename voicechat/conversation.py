@@ -10,6 +10,22 @@ class Role(StrEnum):
     SYSTEM = "system"
 
 
+class Kind(StrEnum):
+    """What an item of the history is."""
+
+    MESSAGE = "message"
+    CALL = "function_call"
+    OUTPUT = "function_call_output"
+
+
+class Codec(StrEnum):
+    """How the sound of a WebSocket is written."""
+
+    PCM = "audio/pcm"
+    MULAW = "audio/pcmu"
+    ALAW = "audio/pcma"
+
+
 class ItemStatus(StrEnum):
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
@@ -20,7 +36,8 @@ class ItemStatus(StrEnum):
 class Item:
     """One entry of the history.
 
-    `text` of an assistant's item is what was heard; `spoken` says that it was sound, not typing.
+    `text` of an assistant's item is what was heard; `spoken` says that it was sound, not typing. A tool's call has its
+    arguments as text and is the assistant's; its output is the user's. Both carry the id of the `call`.
     """
 
     id: str
@@ -28,6 +45,49 @@ class Item:
     text: str
     spoken: bool = False
     status: ItemStatus = ItemStatus.COMPLETED
+    kind: Kind = Kind.MESSAGE
+    call: str = ""
+    name: str = ""
+    """Of the tool that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What an agent may have called. `parameters` is a JSON Schema, as text."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """An agent wants a tool called; `arguments` is a JSON text, never empty."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an answer cost a language model; `cached` are part of those `read`."""
+
+    read: int = 0
+    cached: int = 0
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an agent's answer ended. `reason` is empty, max_output_tokens or content_filter."""
+
+    reason: str = ""
+    tokens: Tokens | None = None
+
+
+Piece = str | ToolCall | Ended
+"""What an agent's answer is made of; `Ended` comes once at most, and last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +115,7 @@ class TurnDetection:
     """How the server decides that the caller has finished; times in seconds.
 
     `kind` is echoed to clients; `threshold` is the speech probability that counts as speech. Where `adapts` is false,
-    `silence` is always waited for.
+    `silence` is always waited for. After `idle` seconds of silence that follow an answer we speak again; None: never.
     """
 
     kind: str = "server_vad"
@@ -66,6 +126,7 @@ class TurnDetection:
     interrupt_reply: bool = True
     eagerness: str = "auto"
     adapts: bool = True
+    idle: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +134,9 @@ class SessionSettings:
     """What one caller may change about their session.
 
     `speaks` is False for a caller who wants text alone; `turns` is None for push-to-talk.
-    `extras` holds accepted settings that change nothing here but are echoed back.
+    `tool_choice` is auto, none, required or the name of a tool. `hears` and `plays` are how a WebSocket's sound is
+    written. `labels` names the servers of tools in this house whose work the caller wants to be told of. `extras` holds
+    accepted settings that change nothing here but are echoed back.
     """
 
     instructions: str = ""
@@ -83,4 +146,11 @@ class SessionSettings:
     transcribes: bool = True
     turns: TurnDetection | None = field(default_factory=TurnDetection)
     speed: float = 1.0
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    parallel_tools: bool = True
+    max_tokens: int | None = None
+    hears: Codec = Codec.PCM
+    plays: Codec = Codec.PCM
+    labels: tuple[str, ...] = ()
     extras: tuple[tuple[str, object], ...] = ()

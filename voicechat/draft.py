@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
+from voicechat.conversation import Piece
 from voicechat.errors import AdapterError, AgentError, VoicechatError
 from voicechat.synthesis import Sound, Synthesis
 from voicechat.words.sentences import Clauses
 
-Words = Callable[[], AsyncGenerator[str]]
+Words = Callable[[], AsyncGenerator[Piece]]
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 TOKENS_AHEAD: Final = 4096
@@ -67,6 +68,8 @@ class Draft:
         try:
             async with aclosing(self._words()) as tokens:
                 async for token in tokens:
+                    if not isinstance(token, str):
+                        continue
                     self.first_word = self.first_word or loop.time()
                     self.made.append(token)
                     yield token
@@ -117,7 +120,7 @@ class Draft:
 def fixed(text: str) -> Words:
     """Words that need no agent."""
 
-    async def words() -> AsyncGenerator[str]:
+    async def words() -> AsyncGenerator[Piece]:
         yield text
 
     return words
@@ -126,7 +129,7 @@ def fixed(text: str) -> Words:
 def after(first: Words, then: Words) -> Words:
     """Words and, when they have been said, others."""
 
-    async def words() -> AsyncGenerator[str]:
+    async def words() -> AsyncGenerator[Piece]:
         for part in (first, then):
             async with aclosing(part()) as tokens:
                 async for token in tokens:

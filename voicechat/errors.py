@@ -9,9 +9,11 @@
     │   └── EngineFailed         a loaded engine that broke or ran past its deadline
     ├── NoRoom                   the server is full (503)
     ├── AgentError               no answer could be had; worth another try
+    ├── ToolFailed               a tool gave no result; the agent is told
     ├── PeerError
     │   ├── BadOffer             an SDP offer we refuse
-    │   └── BadMessage           a message we cannot take
+    │   ├── BadMessage           a message we cannot take
+    │   └── NotAllowed           somebody who may not do this here
     └── IllegalMove              a bug: the floor was asked for a move it does not know
 """
 
@@ -70,6 +72,10 @@ class AgentError(VoicechatError):
     """The agent gave no answer; asking again may help."""
 
 
+class ToolFailed(VoicechatError):
+    """A tool broke, refused or ran past its deadline, and why."""
+
+
 class PeerError(VoicechatError):
     """The far end sent something we cannot take."""
 
@@ -90,6 +96,13 @@ class BadMessage(PeerError):
         super().__init__(code, message)
         self.param = param
         self.event_id = event_id
+
+
+class NotAllowed(PeerError):
+    """Who asks may not, by key, address or origin.
+
+    `code` is invalid_api_key, insufficient_scope, foreign_origin, unknown_host or too_many_attempts.
+    """
 
 
 class IllegalMove(VoicechatError):

@@ -1,9 +1,10 @@
 """What happens in a session, as frozen facts. Metrics, logs, wires and the page observe them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from voicechat.conversation import Item, SessionSettings
+from voicechat.conversation import Codec, Item, SessionSettings, Tokens
 
 
 class State(StrEnum):
@@ -21,6 +22,7 @@ class ReplyStatus(StrEnum):
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    INCOMPLETE = "incomplete"
 
 
 class DraftFate(StrEnum):
@@ -99,6 +101,15 @@ class InputDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class InputTimedOut(Event):
+    """Nothing was said after an answer, from `start` to `end` in seconds of the input audio; `item` stands for it."""
+
+    item: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptPartial(Event):
     """What has been understood of the utterance so far: the two parts join to its text.
 
@@ -163,13 +174,21 @@ class ItemTruncated(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReplyStarted(Event):
-    """An answer is being made; it is the session's `turn`-th, and will become `item`."""
+    """An answer is being made; it is the session's `turn`-th, and will become `item`, if anything is said.
+
+    One that is not `stored` does not enter the history.
+    """
 
     reply: str
     turn: int
     item: Item
     previous: str | None
     speaks: bool
+    metadata: Mapping[str, str] | None = None
+    stored: bool = True
+    voice: str = ""
+    plays: Codec = Codec.PCM
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +224,9 @@ class ReplyResumed(Event):
 class ReplyFinished(Event):
     """The answer is over and its sound has left.
 
-    `text` is all that was made, `item.text` what was heard, in `heard` seconds of sound.
-    `reason` is turn_detected or client_cancelled for cancelled answers, an error's code for failed ones.
+    `text` is all that was made, `item.text` what was heard, in `heard` seconds of sound. `calls` are those of the
+    caller's tools. `reason` is turn_detected or client_cancelled for cancelled answers, an error's code for failed
+    ones, max_output_tokens or content_filter for incomplete ones.
     """
 
     reply: str
@@ -216,6 +236,34 @@ class ReplyFinished(Event):
     heard: float
     reason: str | None = None
     message: str | None = None
+    calls: tuple[Item, ...] = ()
+    tokens: Tokens | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCalled(Event):
+    """An answer calls a tool, as its `index`-th output; `item` enters the history after `previous`.
+
+    `ours` is the label of the toolbox of this house that runs it; empty: it is for the caller's program to run.
+    """
+
+    reply: str
+    item: Item
+    index: int
+    previous: str | None
+    ours: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded(Event):
+    """A tool of this house has run for `seconds`; `output` is what the agent is told."""
+
+    reply: str
+    call: str
+    name: str
+    output: str
+    failed: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +292,12 @@ class Failed(Event):
     message: str
     param: str | None = None
     event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """A wish was met otherwise; `code` is voice_unknown or model_unknown. No error."""
+
+    code: str
+    message: str
+    param: str | None = None

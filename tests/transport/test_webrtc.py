@@ -319,6 +319,9 @@ class Plain:
     def decode(self, message: str) -> Command | AudioFrame | None:
         return None
 
+    def answers(self) -> list[dict[str, object]]:
+        return []
+
 
 async def test_early_events_are_kept_in_order_and_bounded() -> None:
     async def chatter(house: House, peer: Peer) -> None:

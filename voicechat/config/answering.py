@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from voicechat.config.section import Count, Seconds, Section
+from voicechat.config.tools import ToolSettings
 
 
 class FaqSettings(Section):
@@ -51,3 +52,4 @@ class AgentSettings(Section):
     faq: FaqSettings = FaqSettings()
     openai: OpenaiSettings = OpenaiSettings()
     scripted: ScriptedAgentSettings = ScriptedAgentSettings()
+    tools: ToolSettings = ToolSettings()

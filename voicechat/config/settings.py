@@ -1,6 +1,8 @@
 """The whole configuration: every section by its name."""
 
+from voicechat.config.access import AccessSettings
 from voicechat.config.answering import AgentSettings
+from voicechat.config.doors import NameSettings, RtviSettings, WyomingSettings
 from voicechat.config.hearing import AsrSettings, VadSettings
 from voicechat.config.models import ModelSettings, RoutingSettings
 from voicechat.config.section import Section
@@ -13,6 +15,7 @@ class Settings(Section):
     """Frozen; without arguments, the defaults."""
 
     server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
     turn: TurnSettings = TurnSettings()
     vad: VadSettings = VadSettings()
     asr: AsrSettings = AsrSettings()
@@ -20,6 +23,9 @@ class Settings(Section):
     tts: TtsSettings = TtsSettings()
     playout: PlayoutSettings = PlayoutSettings()
     transport: TransportSettings = TransportSettings()
+    names: NameSettings = NameSettings()
+    rtvi: RtviSettings = RtviSettings()
+    wyoming: WyomingSettings = WyomingSettings()
     models: ModelSettings = ModelSettings()
     routing: RoutingSettings = RoutingSettings()
     log: LogSettings = LogSettings()

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from voicechat import adapters, logs
+from voicechat import adapters, logs, studio
 from voicechat.casting import Casting, Ensemble
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
@@ -19,6 +19,7 @@ from voicechat.house.engines import Engines
 from voicechat.house.lanes import Lanes
 from voicechat.house.listening import Listening
 from voicechat.house.stocking import stock, stock_more
+from voicechat.kit import Kit
 from voicechat.lane import ThreadLane
 from voicechat.metrics import Metrics
 from voicechat.models import hardware
@@ -26,7 +27,7 @@ from voicechat.opinion import SecondOpinion
 from voicechat.pipeline import Pipeline
 from voicechat.placement import Device, affinity
 from voicechat.placement.affinity import Affinity
-from voicechat.protocols import Agent, Lane, Peer
+from voicechat.protocols import Agent, Lane, Peer, Studio
 from voicechat.session import Session
 from voicechat.understanding import Recogniser
 
@@ -39,6 +40,8 @@ class House:
 
     agent: Agent
     engines: Engines
+    kit: Kit
+    studio: Studio | None = None
     _affinity: Affinity
     _ensemble: Ensemble
     _listening: Listening
@@ -64,6 +67,8 @@ class House:
         self._opened.push_async_callback(self._lanes.close)
         self.agent = adapters.choose("agent", settings.agent.engine, settings)
         self._opened.push_async_callback(lambda: self.agent.close())  # whoever it is by then
+        self.kit = Kit()
+        self._opened.push_async_callback(self.kit.close)
         helping = self._lanes.new("house", settings.asr.deadline)
         self.engines = engines = Engines(
             settings, self._lanes, self._survey, phrases=self.agent.phrases, observe=self.metrics.observe_models
@@ -72,6 +77,7 @@ class House:
         self._affinity = affinity.connect(settings.routing.affinity)
         self._opened.push_async_callback(self._affinity.close)
         self._ensemble = voices.gathered(settings, engines, self._affinity, self.metrics)
+        self.studio = studio.build(settings, self._ensemble, engines.asr)
         await helping.run(engines.look)
         whole = engines.shelf.alias
         async with asyncio.TaskGroup() as group:

@@ -15,6 +15,8 @@ from voicechat.protocols.lane import Lane
 from voicechat.protocols.peer import Heard, Peer, Reception, SpeechChunk
 from voicechat.protocols.recognition import AsrEngine, AsrStream
 from voicechat.protocols.speech import Capabilities, Speech, TtsEngine, Voice
+from voicechat.protocols.studio import Hearer, NamedVoice, Studio
+from voicechat.protocols.tools import Toolbox
 
 __all__ = [
     "Agent",
@@ -24,7 +26,9 @@ __all__ = [
     "Capabilities",
     "EchoGate",
     "Heard",
+    "Hearer",
     "Lane",
+    "NamedVoice",
     "Patience",
     "Peer",
     "Reception",
@@ -32,6 +36,8 @@ __all__ = [
     "SpeechChunk",
     "Spotter",
     "SpotterStream",
+    "Studio",
+    "Toolbox",
     "TtsEngine",
     "TurnDetector",
     "VadEngine",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from voicechat.conversation import Item, SessionSettings
+from voicechat.conversation import Item, Piece, SessionSettings
 
 
 class Agent(Protocol):
@@ -21,8 +21,8 @@ class Agent(Protocol):
         """Whether it may be asked for an answer that is then thrown away: asking it changes nothing in the world."""
         ...
 
-    def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
-        """The answer's text as it comes. Raises AgentError."""
+    def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[Piece]:
+        """The answer as it comes: its text, and the tools it wants called of those in `settings`. Raises AgentError."""
         ...
 
     async def close(self) -> None: ...

@@ -125,6 +125,8 @@ def _details(event: ReplyFinished) -> Message | None:
             return None
         case ReplyStatus.CANCELLED:
             return {"type": "cancelled", "reason": event.reason}
+        case ReplyStatus.INCOMPLETE:
+            return {"type": "incomplete", "reason": event.reason}
         case ReplyStatus.FAILED:
             error = {"type": "server_error", "code": event.reason, "message": event.message}
             return {"type": "failed", "error": error}

@@ -34,29 +34,39 @@ class Wire(Protocol):
     def encode(self, event: Event) -> list[dict[str, object]]: ...
 
     def decode(self, message: str) -> Command | AudioFrame | None:
-        """Raises BadMessage."""
+        """None: nothing is asked. Raises BadMessage."""
+        ...
+
+    def answers(self) -> list[dict[str, object]]:
+        """What the message that was decoded last makes us say, whatever becomes of what it asks."""
         ...
 
 
 class EventChannel:
     """Keeps what is said before the channel opens; then both ways. Nothing here blocks or raises.
 
-    `ask` takes the caller's commands; `fail` is told when the caller does not read.
+    `ask` takes the caller's commands; `fail` is told when the caller does not read. `label` is the channel's name.
     """
 
     def __init__(
-        self, wire: Wire, message_bytes: int, ask: Callable[[Command], None], fail: Callable[[str], None]
+        self,
+        wire: Wire,
+        message_bytes: int,
+        ask: Callable[[Command], None],
+        fail: Callable[[str], None],
+        label: str = LABEL,
     ) -> None:
         self._wire = wire
         self._message_bytes = message_bytes
         self._ask = ask
         self._fail = fail
+        self._label = label
         self._early: deque[str] = deque()
         self._channel: RTCDataChannel | None = None
 
     def open(self, channel: RTCDataChannel) -> None:
         """The caller has opened a channel; the first of the right name is ours."""
-        if channel.label != LABEL or self._channel is not None:
+        if channel.label != self._label or self._channel is not None:
             return
         self._channel = channel
         channel.on("message", self._take)
@@ -64,8 +74,7 @@ class EventChannel:
             self._send(self._early.popleft())
 
     def notify(self, event: Event) -> None:
-        for message in self._wire.encode(event):
-            self._send(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+        self._say(self._wire.encode(event))
 
     async def drain(self, seconds: float) -> None:
         """Waits until all has left, or until the time is over."""
@@ -73,6 +82,10 @@ class EventChannel:
         while seconds > 0 and self._channel is not None and self._channel.bufferedAmount > 0:
             await asyncio.sleep(step)
             seconds -= step
+
+    def _say(self, messages: list[dict[str, object]]) -> None:
+        for message in messages:
+            self._send(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
 
     def _send(self, text: str) -> None:
         if self._channel is None:
@@ -93,6 +106,7 @@ class EventChannel:
         except BadMessage as error:
             self.notify(Failed(error.code, error.message, error.param, error.event_id))
             return
+        self._say(self._wire.answers())
         if command is not None:
             self._ask(command)
 

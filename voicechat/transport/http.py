@@ -8,10 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
-from voicechat.protocols import Reception
-from voicechat.transport import page, realtime
+from voicechat.protocols import Reception, Studio
+from voicechat.transport import listing, openapi, page, realtime, rtvi_calls, speech, tickets, transcriptions
 from voicechat.transport.admin import Admin, Operations
 from voicechat.transport.calls import Calls
+from voicechat.transport.guard import guard
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.refusal import refusal
 from voicechat.transport.silence import SILENCE, Silence
@@ -26,6 +27,11 @@ _CODES: Final = {
     500: "internal_error", 503: "unavailable",
 }  # fmt: skip
 
+_STATUSES: Final = {
+    "offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415, "invalid_api_key": 401,
+    "insufficient_scope": 403, "foreign_origin": 403, "unknown_host": 421, "too_many_attempts": 429,
+}  # fmt: skip
+
 
 def build(
     settings: Settings,
@@ -34,13 +40,15 @@ def build(
     registry: CollectorRegistry,
     faults: Callable[[], Sequence[str]] = tuple,
     operations: Operations | None = None,
+    studio: Studio | None = None,
 ) -> web.Application:
-    """The page, the realtime protocol over WebSocket and WebRTC, /healthz, /metrics and, with `operations`, /admin.
+    """The page, the realtime protocol over WebSocket and WebRTC, /healthz, /metrics, with `operations` /admin, and with
+    a `studio` the requests that need no session.
 
     `faults` says what is wrong with the server, for /healthz; it must not block. On shutdown all callers are hung up.
     Whoever runs the application should also run `app[SILENCE].cut(runner.server)`.
     """
-    app = web.Application(middlewares=[explain], client_max_size=BODY_BYTES)
+    app = web.Application(middlewares=[explain, guard(settings)], client_max_size=BODY_BYTES)
     app[SILENCE] = Silence()
     peers: set[realtime.RealtimePeer] = set()
     metronome = Metronome()
@@ -64,6 +72,12 @@ def build(
 
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
+    app.add_routes(rtvi_calls.routes(settings, reception, calls))
+    app.add_routes(tickets.routes(settings))
+    app.add_routes(openapi.routes())
+    if studio is not None:
+        for door in (speech, transcriptions, listing):
+            app.add_routes(door.routes(settings, studio))
     app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, metronome, peers))
     app.router.add_get("/healthz", health)
     app.router.add_get("/metrics", metrics)
@@ -112,4 +126,4 @@ def _status(error: VoicechatError) -> int:
         return 500
     if error.code.endswith("_not_found"):
         return 404
-    return {"offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415}.get(error.code, 400)
+    return _STATUSES.get(error.code, 400)

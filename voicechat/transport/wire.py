@@ -79,6 +79,10 @@ class RealtimeWire:
         """A command, sound at 24 kHz, or None for a message without effect. Raises BadMessage."""
         return self._messages.read(message)
 
+    def answers(self) -> list[Message]:
+        """See `channel.Wire.answers`: all our answers are to what happens."""
+        return []
+
     def audio(self, turn: int, samples: Samples) -> Message | None:
         """Sound of (n,) samples at 24 kHz; None when the turn's answer is over and the sound must not be sent."""
         answer = self._answer

@@ -1,0 +1,10 @@
+"""Text to sound by one request."""
+
+from aiohttp import web
+
+from voicechat.config import Settings
+from voicechat.protocols import Studio
+
+
+def routes(settings: Settings, studio: Studio) -> list[web.AbstractRouteDef]:
+    return []
