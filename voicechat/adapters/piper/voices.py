@@ -49,10 +49,14 @@ class Description(BaseModel):
 
 
 def find(settings: Settings) -> Path:
-    """The .onnx of the wanted voice, or of the first. Raises AdapterUnavailable with the code model_missing."""
+    """The .onnx of the wanted voice, or of the first, of the callers' language if there is one: its name begins so.
+
+    Raises AdapterUnavailable with the code model_missing.
+    """
     wanted, folder = settings.tts.piper.model, settings.models.root.expanduser() / "piper"
     if not wanted:
-        first = min(folder.glob("*.onnx"), default=None)
+        language = settings.asr.language.lower().partition("-")[0]
+        first = min(folder.glob("*.onnx"), key=lambda path: (path.name.partition("_")[0] != language, path), default=None)
         if first is None:
             raise AdapterUnavailable("model_missing", f"piper: no voice (NAME.onnx and NAME.onnx.json) in {folder}")
         return first
