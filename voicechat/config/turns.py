@@ -67,7 +67,7 @@ class EndpointingSettings(Section):
     most: Seconds = 1.8
     """After "and", "the", "um", and while a number is read out."""
     words: Annotated[float, Field(ge=0, le=1)] | None = None
-    """How far partial transcripts are believed; null: by the recogniser, whisper 1.0 and pocketsphinx 0.4."""
+    """How far partial transcripts are believed; null: by the recogniser, whisper 1.0 and pocketsphinx 0.2."""
 
 
 class EchoSettings(Section):

@@ -14,7 +14,7 @@ from voicechat.opinion import SecondOpinion
 from voicechat.protocols import Lane, Spotter, TurnDetector, VadEngine
 from voicechat.turntaking.endpointing import Endpointing, Waits
 
-BELIEF: Final = {"pocketsphinx": 0.4}
+BELIEF: Final = {"pocketsphinx": 0.2}
 """How far the words of a recogniser are believed at the end of a turn; others 1.0. It hears some in a room's noise."""
 
 Patience = Endpointing | SecondOpinion
