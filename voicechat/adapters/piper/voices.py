@@ -56,7 +56,8 @@ def find(settings: Settings) -> Path:
     wanted, folder = settings.tts.piper.model, settings.models.root.expanduser() / "piper"
     if not wanted:
         language = settings.asr.language.lower().partition("-")[0]
-        first = min(folder.glob("*.onnx"), key=lambda path: (path.name.partition("_")[0] != language, path), default=None)
+        found = sorted(folder.glob("*.onnx"))
+        first = min(found, key=lambda path: path.name.partition("_")[0] != language, default=None)
         if first is None:
             raise AdapterUnavailable("model_missing", f"piper: no voice (NAME.onnx and NAME.onnx.json) in {folder}")
         return first
