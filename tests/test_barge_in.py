@@ -176,7 +176,7 @@ def test_back_channels_that_are_understood_let_the_answer_go_on() -> None:
     [
         (0.9, 0.7, ReplyStatus.COMPLETED),
         (0.9, 1.0, ReplyStatus.CANCELLED),
-        (0.1, 0.3, ReplyStatus.CANCELLED),
+        (0.05, 0.3, ReplyStatus.CANCELLED),
         (None, 0.4, ReplyStatus.COMPLETED),
     ],
 )

@@ -18,7 +18,7 @@ RULES = Rules(interjections=Interjections(["mhm", "okay", "i see"], ["stop", "ho
 
 # What a spotter says of a candidate
 WORDS = Clues(back_channel=0.01)
-LIKELY_WORDS = Clues(back_channel=0.18)
+LIKELY_WORDS = Clues(back_channel=0.07)
 UNKNOWN = Clues(back_channel=0.5)
 HUM = Clues(back_channel=0.9)
 
@@ -179,7 +179,7 @@ def test_push_to_talk_moves_nothing_by_sound() -> None:
     [
         pytest.param(0.3, WORDS, [(0.06, Act.PAUSE), (0.12, Act.CUT), (0.12, Act.BEGIN)], id="known words cut early"),
         pytest.param(
-            0.4, LIKELY_WORDS, [(0.06, Act.PAUSE), (0.3, Act.CUT), (0.3, Act.BEGIN)], id="likely words cut later"
+            0.4, LIKELY_WORDS, [(0.06, Act.PAUSE), (0.26, Act.CUT), (0.26, Act.BEGIN)], id="likely words cut later"
         ),
         pytest.param(0.9, UNKNOWN, [(0.06, Act.PAUSE)], id="what may as well be one as not is waited for"),
         pytest.param(0.7, HUM, [(0.06, Act.PAUSE)], id="what may be a back-channel is waited for"),

@@ -11,12 +11,13 @@ from voicechat.turntaking.rules import Profile, Rules, reached
 LONGEST: Final = 4.0
 """Seconds after which a candidate that is still not decided is."""
 
-DOUBTS: Final = (0.1, 3.0), (0.2, 2.5), (0.3, 1.5), (0.4, 1.0)
+DOUBTS: Final = (0.2, 3.0), (0.3, 2.3)
 """After so many seconds of speech, the odds (their logarithm) against a back-channel that it takes not to wait for it.
 
-An answer that a mere "mhm" cuts is worse than an interruption that waits a moment, and the first phones tell little: a
-back-channel's odds swing most in its first 0.2 s. In November 2026, on the half "tune" of bench.turns, 1 of 108
-back-channels was cut, and half of the interruptions within 0.3 s; with 1.5 at all times 3 were, for the same times.
+An answer that a mere "mhm" cuts is worse than an interruption that waits a moment, and the first phones tell little.
+Measured in November 2026 by bench/spotter with voices that the spotter was not trained with, and on 44 back-channels
+of people: with these 90 % and 91 % are held, and half of the synthetic interruptions pass within 0.39 s; with 3.0 at
+all times 92 %, 91 % and 0.43 s; falling from 2.5 to 1.0 at 0.4 s, 87 %, 91 % and 0.35 s.
 """
 
 HINT_SECONDS: Final = 0.2
