@@ -10,9 +10,9 @@ import numpy as np
 
 from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Samples
 from voicechat.commands import Command
-from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.conversation import Item, Piece, SessionSettings, Tool, ToolCall, Transcript
 from voicechat.echo.reverberation import Played
-from voicechat.errors import AgentError, EngineFailed
+from voicechat.errors import AgentError, EngineFailed, ToolFailed
 from voicechat.events import Event
 from voicechat.protocols import AsrStream, Capabilities, Heard, Speech, SpeechChunk, Voice
 from voicechat.transport.metronome import Metronome
@@ -164,31 +164,67 @@ class ScriptedTts:
 
 @dataclass
 class ScriptedAgent:
-    """Gives the next of its answers, `delay` seconds a word; an answer of "!" fails."""
+    """Gives the next of its answers, `delay` seconds a word; an answer of "!" fails. A list is given piece by piece."""
 
-    answers: list[str]
+    answers: list[str | list[Piece]]
     delay: float = 0.0
     name: str = "scripted"
     phrases: Sequence[str] = ()
     speculates: bool = True
     asked: list[list[tuple[str, str]]] = field(default_factory=list)
+    settings: list[SessionSettings] = field(default_factory=list)
     working: int = 0
 
-    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
+    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[Piece]:
         self.asked.append([(item.role.value, item.text) for item in history])
+        self.settings.append(settings)
         self.working += 1
         try:
             answer = self.answers.pop(0)
             if answer == "!":
                 raise AgentError("agent_timeout", "scripted to fail")
-            for word in answer.split():
+            pieces = [f"{word} " for word in answer.split()] if isinstance(answer, str) else answer
+            for piece in pieces:
                 await asyncio.sleep(self.delay)
-                yield f"{word} "
+                yield piece
         finally:
             self.working -= 1
 
     async def close(self) -> None:
         pass
+
+
+class ScriptedTools:
+    """Each tool takes as many seconds as its name's entry says, and answers with its arguments; below zero it fails."""
+
+    label = "house"
+
+    def __init__(self, **seconds: float) -> None:
+        self.seconds = seconds
+        self.running: list[str] = []
+        self.done: list[str] = []
+        self.cancelled: list[str] = []
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        return [Tool(name, f"does {name}") for name in self.seconds]
+
+    async def call(self, call: ToolCall) -> str:
+        self.running.append(call.name)
+        try:
+            await asyncio.sleep(abs(self.seconds[call.name]))
+        except asyncio.CancelledError:
+            self.cancelled.append(call.name)
+            raise
+        finally:
+            self.running.remove(call.name)
+        if self.seconds[call.name] < 0:
+            raise ToolFailed("tool_failed", f"{call.name} broke")
+        self.done.append(call.name)
+        return f"{call.name} of {call.arguments}"
+
+    async def close(self) -> None:
+        self.seconds = {}
 
 
 class FakePeer:

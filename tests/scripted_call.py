@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests import virtual_time
-from tests.fakes import FakePeer, InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, ScriptedTts
+from tests.fakes import FakePeer, InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, ScriptedTools, ScriptedTts
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.ears import Ears
 from voicechat.events import DraftDecided, Event
+from voicechat.kit import Kit
 from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
 from voicechat.protocols import EchoGate, Patience, Spotter
@@ -36,6 +37,7 @@ class Call:
     spotter: Spotter | None = None
     patience: Patience | None = None
     gate: EchoGate | None = None
+    tools: ScriptedTools = field(default_factory=ScriptedTools)
     make_peer: Callable[[], FakePeer] = FakePeer
     peer: FakePeer = field(init=False)
     session: Session = field(init=False)
@@ -59,6 +61,7 @@ class Call:
             agent=self.agent,
             speaker=Speaker(Pool([Worker(self.tts, self.lane)]), 2, lambda: self.peer.left),
             settings=self.settings,
+            kit=Kit([self.tools]),
         )
         wire = asyncio.create_task(self.peer.speak())
         acting = asyncio.create_task(caller(self))

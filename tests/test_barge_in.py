@@ -12,7 +12,7 @@ from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
 from voicechat.audio import AudioFrame
 from voicechat.commands import CancelReply, Command, CommitInput, UpdateSettings
 from voicechat.config import BargeInSettings, Settings, TurnSettings
-from voicechat.conversation import Item, SessionSettings, Transcript
+from voicechat.conversation import Item, Piece, SessionSettings, Transcript
 from voicechat.echo.reverberation import Played
 from voicechat.errors import EngineFailed
 from voicechat.events import (
@@ -432,7 +432,7 @@ def test_so_many_utterances_are_at_the_recogniser_and_no_more() -> None:
 class Hanging(ScriptedAgent):
     """Thinks for ever about its first answer."""
 
-    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
+    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[Piece]:
         if not self.asked:
             self.asked.append([])
             await asyncio.Event().wait()

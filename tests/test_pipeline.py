@@ -15,6 +15,7 @@ from tests.fakes import (
 from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
 from voicechat.commands import (
     AddItem,
+    Ask,
     CancelReply,
     ClearInput,
     CommitInput,
@@ -326,7 +327,10 @@ def test_items_can_be_deleted_and_unknown_ones_are_told() -> None:
     call = converse(Call(), caller)
     assert [event.item for event in of(call, ItemDeleted)] == ["a"]
     assert [event.previous for event in of(call, ItemAdded)] == [None, None]
-    assert [event.code for event in of(call, Failed)] == ["item_already_exists", "item_not_found"]
+    assert [event.code for event in of(call, Failed)] == [
+        "item_create_duplicate_item_id",
+        "item_delete_invalid_item_id",
+    ]
     assert texts(call) == [("user", "two")]
 
 
@@ -569,3 +573,39 @@ def test_shutdown_ends_the_session_with_its_reason() -> None:
     call = converse(Call(agent=ScriptedAgent([LONG])), caller)
     assert call.reason == "shutdown"
     assert of(call, ReplyFinished)[0].status is ReplyStatus.CANCELLED
+
+
+def test_typed_words_interrupt_and_are_answered() -> None:
+    call = Call(agent=ScriptedAgent([LONG, "good evening"]))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        await until(call, ReplyAudible)
+        call.peer.asks(Ask("good night"))
+        await until(call, ReplyFinished, 2)
+        call.peer.asks(Ask("and now in writing", speaks=False))
+        await until(call, Failed)
+        call.peer.hangs_up()
+
+    call.agent.answers.append("!")
+    converse(call, caller)
+    first, second, third = of(call, ReplyFinished)
+    assert (first.status, first.reason) == (ReplyStatus.CANCELLED, "turn_detected")
+    assert 0 < len(first.item.text) < len(LONG)
+    assert call.agent.asked[1][-1] == ("user", "good night")
+    assert second.item.text == "good evening"
+    assert not third.item.spoken
+
+
+def test_typed_words_while_the_caller_speaks_wait_for_them() -> None:
+    call = Call(agent=ScriptedAgent(["good morning"]))
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(0.5))
+        call.peer.asks(Ask("and good night"))
+        call.peer.hears(loud(0.5))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert call.agent.asked == [[("user", "and good night\nhello there")]]

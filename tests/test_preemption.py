@@ -13,7 +13,7 @@ from voicechat.adapters.agent import faq
 from voicechat.audio import AudioFrame
 from voicechat.commands import AddItem, CancelReply, ClearInput, Command, CommitInput, CreateReply, UpdateSettings
 from voicechat.config import Settings, TurnSettings
-from voicechat.conversation import Item, Role, SessionSettings, Transcript, TurnDetection
+from voicechat.conversation import Item, Piece, Role, SessionSettings, Transcript, TurnDetection
 from voicechat.errors import EngineFailed
 from voicechat.events import (
     DraftDecided,
@@ -396,7 +396,7 @@ class Watching(ScriptedAgent):
 
     call: Call | None = None
 
-    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
+    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[Piece]:
         assert self.call is not None
         self.states.append((self.call.session.floor.state, self.call.session.reply is not None))
         async for word in super().reply(history, settings):

@@ -1,28 +1,33 @@
 """One caller's answers, one at a time: begun, interrupted, gone on with, given up, and how much of each was heard."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+from voicechat.aside import Asides
 from voicechat.commands import CreateReply
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role, SessionSettings
 from voicechat.draft import Draft, Spawn, Words, after, fixed
+from voicechat.errands import Errands
 from voicechat.errors import VoicechatError
 from voicechat.events import DraftFate, State
+from voicechat.kit import Kit
 from voicechat.preemption import Preemption
 from voicechat.protocols import Agent, Heard, Peer
 from voicechat.reply import Cast, Reply, Timeline
 from voicechat.session import Session
-from voicechat.turntaking.interruptions import BrokenOff, Interruptions, rest_of
+from voicechat.turntaking.interruptions import BrokenOff, Interruptions, joined, rest_of
 
 REMEMBERED_REPLIES: Final = 20
 """Answers whose word times are kept, so that a caller may say how much of them was heard."""
 
 
 class Answering:
-    """One session's. `spawn` runs an answer, as long as the session lasts; `over` is told what was heard of each."""
+    """One session's. `spawn` runs an answer, as long as the session lasts; `over` is told what was heard of each, and
+    `free` when one has ended by itself.
+    """
 
     def __init__(
         self,
@@ -31,12 +36,16 @@ class Answering:
         agent: Agent,
         cast: Cast,
         *,
+        kit: Kit,
         settings: Settings,
         spawn: Spawn,
         over: Callable[[Heard], None],
+        free: Callable[[], None],
     ) -> None:
         self._session, self._peer, self._agent, self._cast = session, peer, agent, cast
-        self._settings, self._spawn, self._over = settings, spawn, over
+        self._settings, self._spawn, self._over, self._free = settings, spawn, over, free
+        self._errands = Errands(agent, kit, settings.agent.tools)
+        self._asides = Asides(spawn)
         self._interruptions = Interruptions(settings.turn.barge_in.note)
         self._preemption = Preemption(session.emit)
         self.reply: Reply | None = None
@@ -68,12 +77,34 @@ class Answering:
         return self._interruptions.hear(self._session.interjections.read(text))
 
     def answer(self, request: CreateReply, timeline: Timeline | None = None) -> None:
-        settings = self._session.settings
-        if request.instructions is not None:
-            settings = replace(settings, instructions=request.instructions)
-        if request.speaks is not None:
-            settings = replace(settings, speaks=request.speaks)
-        self._answer(settings, timeline)
+        settings = _settings_of(request, self._session.settings)
+        if request.items is None and request.stored:
+            self._answer(settings, timeline, request.metadata)
+        else:
+            words = self._asked(self._chosen(request), settings)
+            self._interruptions.broken_off = None
+            self._start(words, settings, timeline, stored=request.stored, metadata=request.metadata)
+
+    def put_in(self, request: CreateReply) -> bool:
+        """Makes an answer that is neither spoken nor kept, beside all others. False: this is none.
+
+        Raises BadMessage when there are too many.
+        """
+        session = self._session
+        settings = _settings_of(request, session.settings)
+        if request.stored or settings.speaks:
+            return False
+        self._asides.check()
+        draft = self._draft(self._asked(self._chosen(request), settings), settings)
+        reply = Reply(session, self._peer, draft, settings=settings, stored=False, metadata=request.metadata)
+        self._asides.begin(reply)
+        return True
+
+    def _chosen(self, request: CreateReply) -> list[Item]:
+        """What is read for an answer of its own."""
+        if request.items is None:
+            return self._interruptions.told(self._session.history)
+        return joined([item for item in request.items if isinstance(item, Item)])
 
     def greet(self, text: str) -> None:
         self._start(fixed(text), self._session.settings)
@@ -83,11 +114,16 @@ class Answering:
         self._start(fixed(text), self._session.settings)
         self._extra = self.reply
 
-    def _answer(self, settings: SessionSettings, timeline: Timeline | None = None) -> None:
+    def _answer(
+        self,
+        settings: SessionSettings,
+        timeline: Timeline | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         history = self._interruptions.told(self._session.history)
         self._interruptions.broken_off = None
         draft = self._preemption.claim(history, settings)
-        self._start(self._asked(history, settings), settings, timeline, draft)
+        self._start(self._asked(history, settings), settings, timeline, draft, metadata=metadata)
 
     def _start(
         self,
@@ -95,6 +131,9 @@ class Answering:
         settings: SessionSettings,
         timeline: Timeline | None = None,
         draft: Draft | None = None,
+        *,
+        stored: bool = True,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Begins an answer; `draft` is what has been made of the words already."""
         session = self._session
@@ -104,7 +143,9 @@ class Answering:
         if session.floor.state is State.BARGED_IN:
             self._peer.pause()
         draft = draft or self._draft(words, settings)
-        self.reply = Reply(session, self._peer, draft, settings=settings, timeline=timeline)
+        self.reply = Reply(
+            session, self._peer, draft, settings=settings, timeline=timeline, stored=stored, metadata=metadata
+        )
         self.reply.begin()
         self._stop_reply = self._spawn(self._run(self.reply)).cancel
         session.tell_state()
@@ -119,7 +160,7 @@ class Answering:
         return draft
 
     def _asked(self, history: Sequence[Item], settings: SessionSettings) -> Words:
-        return lambda: self._agent.reply(history, settings)
+        return self._errands.words(history, settings)
 
     # Over
 
@@ -130,6 +171,7 @@ class Answering:
             self.reply = None
             self._session.floor.rest()
             self._session.tell_state()
+            self._free()
 
     def stop(self, reason: str, error: VoicechatError | None = None) -> bool:
         """Stops the answer, if there is one."""
@@ -145,6 +187,23 @@ class Answering:
         """The caller's program wants it stopped."""
         if self.stop("client_cancelled") and self._session.floor.state is not State.LISTENING:
             self._session.floor.rest()
+
+    def cancel(self, id: str | None) -> bool:
+        """Stops the answer of that id, or whatever is being answered; False: there is no such answer."""
+        if id is not None and self._asides.cancel(id):
+            return True
+        if self.reply is None or id not in (None, self.reply.id):
+            return False
+        self.hush()
+        return True
+
+    def give_way(self, text: str) -> None:
+        """The caller has typed something: whatever is being answered is over."""
+        if self.reply is not None:
+            self.interrupt()
+            if self._session.floor.state is not State.LISTENING:
+                self._session.floor.rest()
+        self.hear(text)
 
     def interrupt(self) -> None:
         """The caller speaks: whatever is being answered is over."""
@@ -165,6 +224,7 @@ class Answering:
     def close(self) -> None:
         """The session is over."""
         self._preemption.discard(DraftFate.UNWANTED)
+        self._asides.close()
         if self.reply is not None:
             self.reply.stop("client_cancelled")
 
@@ -218,3 +278,18 @@ class Answering:
         while len(self._heard) > REMEMBERED_REPLIES:
             self._heard.popitem(last=False)
         self._over(reply.heard)
+
+
+def _settings_of(request: CreateReply, settings: SessionSettings) -> SessionSettings:
+    """The session's, with what is asked for one answer."""
+    wanted = {
+        "instructions": request.instructions,
+        "speaks": request.speaks,
+        "voice": request.voice,
+        "max_tokens": request.max_tokens,
+        "plays": request.plays,
+        "tools": request.tools,
+        "tool_choice": request.tool_choice,
+    }
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    return replace(settings, **changes) if changes else settings

@@ -69,6 +69,15 @@ class ToolCall:
     arguments: str
 
 
+    def item(self, id: str) -> Item:
+        """As the history has it."""
+        return Item(id, Role.ASSISTANT, self.arguments, kind=Kind.CALL, call=self.id, name=self.name)
+
+    def result(self, id: str, output: str) -> Item:
+        """What came of it, as the history has it."""
+        return Item(id, Role.USER, output, kind=Kind.OUTPUT, call=self.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """What an answer cost a language model; `cached` are part of those `read`."""
@@ -76,6 +85,9 @@ class Tokens:
     read: int = 0
     cached: int = 0
     written: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(self.read + other.read, self.cached + other.cached, self.written + other.written)
 
 
 @dataclass(frozen=True, slots=True)

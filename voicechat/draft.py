@@ -5,12 +5,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
-from voicechat.conversation import Piece
+from voicechat.conversation import Ended
 from voicechat.errors import AdapterError, AgentError, VoicechatError
+from voicechat.ledger import Account
 from voicechat.synthesis import Sound, Synthesis
 from voicechat.words.sentences import Clauses
 
-Words = Callable[[], AsyncGenerator[Piece]]
+Words = Callable[[Account], AsyncGenerator[str | Ended]]
+"""Makes an answer's words; what else is done for it is put on the account."""
+
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 TOKENS_AHEAD: Final = 4096
@@ -32,7 +35,11 @@ class Draft:
         """The agent has said all."""
         self.first_word = 0.0
         """When the agent began, on the loop's clock; 0.0: not yet."""
+        self.ended = Ended()
+        """How, as far as the agent says."""
         self.error: VoicechatError | None = None
+        self.account = Account()
+        """Whoever speaks the draft opens it."""
         self._words, self._synthesis, self._fallback = words, synthesis, fallback
         self._tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
         self._sounds: asyncio.Queue[Sound | AdapterError | None] = asyncio.Queue(1)
@@ -66,9 +73,10 @@ class Draft:
         """The agent's words, or the fallback sentence where they fail; for who wants no sound."""
         loop = asyncio.get_running_loop()
         try:
-            async with aclosing(self._words()) as tokens:
+            async with aclosing(self._words(self.account)) as tokens:
                 async for token in tokens:
-                    if not isinstance(token, str):
+                    if isinstance(token, Ended):
+                        self.ended = token
                         continue
                     self.first_word = self.first_word or loop.time()
                     self.made.append(token)
@@ -120,7 +128,7 @@ class Draft:
 def fixed(text: str) -> Words:
     """Words that need no agent."""
 
-    async def words() -> AsyncGenerator[Piece]:
+    async def words(_: Account) -> AsyncGenerator[str | Ended]:
         yield text
 
     return words
@@ -129,9 +137,9 @@ def fixed(text: str) -> Words:
 def after(first: Words, then: Words) -> Words:
     """Words and, when they have been said, others."""
 
-    async def words() -> AsyncGenerator[Piece]:
+    async def words(account: Account) -> AsyncGenerator[str | Ended]:
         for part in (first, then):
-            async with aclosing(part()) as tokens:
+            async with aclosing(part(account)) as tokens:
                 async for token in tokens:
                     yield token
 

@@ -1,27 +1,32 @@
 """What a caller's program asks, done: the history, the settings and the answer by command."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicechat.answering import Answering
 from voicechat.commands import (
     AddItem,
+    Ask,
     CancelReply,
     ClearOutput,
     Command,
     CreateReply,
     DeleteItem,
+    GiveResult,
     RetrieveItem,
     TruncateItem,
     UpdateSettings,
 )
+from voicechat.conversation import Item, Kind, Role
 from voicechat.errors import BadMessage, VoicechatError
 from voicechat.events import DraftFate, ItemDeleted, ItemRetrieved, ItemTruncated, SettingsChanged
 from voicechat.session import Session
+from voicechat.turntaking.pairs import awaited
 
 
 class Obeying:
-    """One session's. `create` makes an answer, now or when the caller has been understood; `hurry` is told how soon
-    the program wants a turn to end.
+    """One session's. `create` makes an answer, now or as soon as the caller has been understood and the answer under
+    way is over; `hurry` is told how soon the program wants a turn to end.
     """
 
     def __init__(
@@ -45,7 +50,8 @@ class Obeying:
                 case AddItem():
                     session.add(command.item, command.after)
                 case RetrieveItem():
-                    session.emit(ItemRetrieved(session.history[session.place(command.item)]))
+                    place = session.place(command.item, "item_retrieve_invalid_item_id")
+                    session.emit(ItemRetrieved(session.history[place]))
                 case DeleteItem():
                     session.remove(command.item)
                     session.emit(ItemDeleted(command.item))
@@ -53,6 +59,10 @@ class Obeying:
                     self._truncate(command)
                 case CreateReply():
                     self._create(command)
+                case Ask():
+                    self._ask(command)
+                case GiveResult():
+                    self._give_result(command)
                 case CancelReply():
                     self._cancel(command)
                 case ClearOutput():
@@ -69,21 +79,42 @@ class Obeying:
         session.emit(SettingsChanged(session.settings))
 
     def _create(self, command: CreateReply) -> None:
+        if command.items is not None:
+            command = replace(command, items=tuple(map(self._known, command.items)))
+        if self._answering.put_in(command):
+            return
         if (reply := self._answering.reply) is not None:
             raise BadMessage(
                 "conversation_already_has_active_response", f"the answer {reply.id} is not over: cancel it first"
             )
         self._make_answer(command)
 
+    def _known(self, item: Item | str) -> Item:
+        """The item, or that of the history with this id."""
+        return self._session.history[self._session.place(item)] if isinstance(item, str) else item
+
+    def _ask(self, command: Ask) -> None:
+        self._answering.give_way(command.text)
+        self._session.add(Item(self._session.new_id("item"), Role.USER, command.text))
+        self._make_answer(CreateReply(speaks=command.speaks))
+
+    def _give_result(self, command: GiveResult) -> None:
+        session = self._session
+        if not any(item.kind is Kind.CALL and item.call == command.call for item in session.history):
+            raise BadMessage("call_not_found", f"no tool was called as {command.call[:64]!r}", param="call_id")
+        result = Item(session.new_id("item"), Role.USER, command.output, kind=Kind.OUTPUT, call=command.call)
+        session.add(result)
+        if not awaited(session.history):
+            self._make_answer(CreateReply())
+
     def _cancel(self, command: CancelReply) -> None:
-        reply = self._answering.reply
-        if reply is None or command.reply not in (None, reply.id):
-            raise BadMessage("response_cancel_not_active", "there is no such answer to cancel", param="response_id")
-        self._answering.hush()
+        if not self._answering.cancel(command.reply):
+            message = "Cancellation failed: there is no such answer"  # the beginning is known to clients
+            raise BadMessage("response_cancel_not_active", message, param="response_id")
 
     def _truncate(self, command: TruncateItem) -> None:
         session, answering = self._session, self._answering
-        item = session.history[session.place(command.item)]
+        item = session.history[session.place(command.item, "item_truncate_invalid_item_id")]
         if answering.reply is not None and answering.reply.item.id == item.id:
             answering.hush()
         heard = answering.heard(item.id, command.end) if item.spoken else None

@@ -19,6 +19,7 @@ from voicechat.ears import Ears
 from voicechat.errors import EngineFailed
 from voicechat.events import DraftFate, SessionEnded, SessionStarted, State
 from voicechat.hearing import Conversation, Hearing
+from voicechat.kit import Kit
 from voicechat.obeying import Obeying
 from voicechat.protocols import Agent, Heard, Peer
 from voicechat.reply import Cast, Timeline
@@ -43,14 +44,23 @@ class Pipeline:
         agent: Agent,
         speaker: Cast,
         settings: Settings,
+        kit: Kit | None = None,
         chores: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
-        """`chores` run beside the session as long as it does."""
+        """`kit` is what the agent may have done; `chores` run beside the session as long as it does."""
         self._session = session
         self._settings = settings
         self._chores = chores
         self._answering = answering = Answering(
-            session, peer, agent, speaker, settings=settings, spawn=self._spawn, over=self._answered
+            session,
+            peer,
+            agent,
+            speaker,
+            kit=kit or Kit(),
+            settings=settings,
+            spawn=self._spawn,
+            over=self._answered,
+            free=self._free,
         )
         self._understanding = Understanding(
             session,
@@ -81,7 +91,7 @@ class Pipeline:
         self._obeying = Obeying(session, answering, create=self._create, hurry=self._hearing.hurry)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered = False  # something was understood that wants an answer
-        self._owed: CreateReply | None = None  # an answer asked for while the caller is still being understood
+        self._owed: CreateReply | None = None  # asked for while the caller is being understood, or answered
         self._touched = 0.0
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -188,6 +198,12 @@ class Pipeline:
         self._touch()
         self._hearing.asked(heard.text.endswith("?"))
 
+    def _free(self) -> None:
+        """An answer has ended by itself: one that was asked for meanwhile is begun."""
+        if self._owed is not None and not self._occupied() and self._answering.reply is None:
+            owed, self._owed = self._owed, None
+            self._answering.answer(owed)
+
     def _give_up(self) -> None:
         """Nothing has come for too long: says so, and if even that comes to nothing, listens."""
         error = EngineFailed("stalled", f"nothing has come of the answer for {self._settings.turn.give_up:g} s")
@@ -203,7 +219,7 @@ class Pipeline:
         self._obeying.obey(command)
 
     def _create(self, command: CreateReply) -> None:
-        if self._occupied():
+        if self._occupied() or self._answering.reply is not None:
             self._owed = command
         else:
             self._unanswered = False

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -19,6 +19,7 @@ from voicechat.events import (
     ReplyText,
     TurnMeasured,
 )
+from voicechat.ledger import Ledger
 from voicechat.pool import Pool
 from voicechat.protocols import Heard, Peer, SpeechChunk, TtsEngine
 from voicechat.session import Session
@@ -101,7 +102,8 @@ class Speaker:
 class Reply:
     """The `turn`-th turn of the session, from its first word to its end, however it ends.
 
-    It ends once: by itself, by `stop`, or by an error, and tells the session of it.
+    It ends once: by itself, by `stop`, or by an error, and tells the session of it. One that is not `stored` is in no
+    history; if it is not spoken either, it is `beside` whatever else is being answered. `metadata` is told with it.
     """
 
     def __init__(
@@ -111,25 +113,44 @@ class Reply:
         draft: Draft,
         *,
         settings: SessionSettings,
-        timeline: Timeline | None,
+        timeline: Timeline | None = None,
+        stored: bool = True,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.id = session.new_id("resp")
         self.item = Item(session.new_id("item"), Role.ASSISTANT, "", settings.speaks, ItemStatus.IN_PROGRESS)
         self.turn = session.turn
         self.heard = Heard()
         self.over = False
+        self.beside = not stored and not settings.speaks
         self._session, self._peer = session, peer
         self._draft, self._settings = draft, settings
-        self._timeline = timeline
+        self._timeline, self._stored, self._metadata = timeline, stored, metadata
+        self._ledger = Ledger(session, self.id, self.item.id, stored=stored, words=self._has_words)
         self._text = ""
         self._all_queued = False
 
     def begin(self) -> None:
         """Enters the history and tells of it; `run` comes after."""
-        session = self._session
-        previous = session.append(self.item)
-        session.reply = self.id
-        session.emit(ReplyStarted(self.id, self.turn, self.item, previous, self._settings.speaks))
+        session, settings = self._session, self._settings
+        previous = session.append(self.item) if self._stored else None
+        if not self.beside:
+            session.reply = self.id
+        session.emit(
+            ReplyStarted(
+                self.id,
+                self.turn,
+                self.item,
+                previous,
+                settings.speaks,
+                metadata=self._metadata,
+                stored=self._stored,
+                voice=settings.voice,
+                plays=settings.plays,
+                max_tokens=settings.max_tokens,
+            )
+        )
+        self._draft.account.open(self._ledger)
 
     async def run(self) -> None:
         """Until the last sound has been heard. Cancelling it stops the agent and the synthesizer at their next step."""
@@ -137,8 +158,10 @@ class Reply:
             self.heard = await self._speak()
         else:
             await self._write()
-        error = self._draft.error
-        if error is None:
+        error, reason = self._draft.error, self._draft.ended.reason
+        if error is None and reason:
+            self._finish(ReplyStatus.INCOMPLETE, reason)
+        elif error is None:
             self._finish(ReplyStatus.COMPLETED)
         else:
             self._session.fail(error)
@@ -149,15 +172,16 @@ class Reply:
         if self.over:
             return
         self._draft.drop()
-        self.heard = self._peer.cut(self.turn + 1)
+        if not self.beside:
+            self.heard = self._peer.cut(self.turn + 1)
         if error is None:
             self._finish(ReplyStatus.CANCELLED, reason)
         else:
             self._finish(ReplyStatus.FAILED, error.code, error.message)
 
     def broken_off(self) -> BrokenOff | None:
-        """What there is of it, to go on later; None for an answer that is written."""
-        if not self._settings.speaks:
+        """What there is of it, to go on later; None for an answer that is written, or in no history."""
+        if not (self._settings.speaks and self._stored):
             return None
         clauses = Clauses()
         made = [*clauses.push("".join(self._draft.made)), *clauses.finish()]
@@ -173,12 +197,17 @@ class Reply:
             return
         self.over = True
         session = self._session
-        session.reply = None
+        if not self.beside:
+            session.reply = None
         done = ItemStatus.COMPLETED if status is ReplyStatus.COMPLETED else ItemStatus.INCOMPLETE
         text = self._text.strip()
         heard = self.heard.text if self._settings.speaks else text
         item = session.change(self.item.id, text=heard, status=done) or replace(self.item, text=heard, status=done)
-        session.emit(ReplyFinished(self.id, item, status, text, self.heard.seconds, reason, message))
+        calls, tokens = tuple(self._ledger.calls), self._draft.ended.tokens
+        session.emit(ReplyFinished(self.id, item, status, text, self.heard.seconds, reason, message, calls, tokens))
+
+    def _has_words(self) -> bool:
+        return any(token.strip() for token in self._draft.made)
 
     async def _write(self) -> None:
         thoughts = Thoughts()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from voicechat.config import TurnSettings, WaitingSettings
-from voicechat.conversation import Item, ItemStatus, SessionSettings, TurnDetection
+from voicechat.conversation import Item, ItemStatus, Kind, SessionSettings, TurnDetection
 from voicechat.errors import BadMessage, VoicechatError
 from voicechat.events import Event, Failed, ItemAdded, StateChanged
 from voicechat.turn import Floor
@@ -34,6 +34,7 @@ class Session:
         self.interjections = Interjections(knobs.barge_in.back_channels, knobs.barge_in.stop_phrases)
         self._observers = list(observers)
         self._ids = itertools.count(1)
+        self._untold: set[str] = set()  # items that the caller's program does not know
         self.floor = Floor(self._rules())
         self._told = self.floor.state
 
@@ -62,7 +63,7 @@ class Session:
     def add(self, item: Item, after: str | None = None) -> None:
         """Put an item after the item `after`, at the front for "root", or at the end. Raises BadMessage."""
         if any(known.id == item.id for known in self.history):
-            raise BadMessage("item_already_exists", f"there is an item {item.id} already", param="item.id")
+            raise BadMessage("item_create_duplicate_item_id", f"there is an item {item.id} already", param="item.id")
         if after is None:
             place = len(self.history)
         else:
@@ -78,12 +79,28 @@ class Session:
         self._forget()
         return previous
 
+    def slip_in(self, items: Sequence[Item], before: str) -> None:
+        """Put items of our own before another, or at the end where that is gone; nobody is ever told of them."""
+        place = next((place for place, item in enumerate(self.history) if item.id == before), len(self.history))
+        self.history[place:place] = items
+        self._untold.update(item.id for item in items)
+        self._forget()
+
+    def drop(self, id: str) -> None:
+        """Take an item out again that nobody was told of, if it is there."""
+        self.history[:] = [item for item in self.history if item.id != id]
+
     def foreseen(self, item: Item) -> list[Item]:
         """The history as it will be with one more item."""
         return [*self.history, item][-HISTORY_ITEMS:]
 
     def _forget(self) -> None:
+        if len(self.history) <= HISTORY_ITEMS:
+            return
         del self.history[:-HISTORY_ITEMS]
+        while self.history and self.history[0].kind is Kind.OUTPUT:  # its call is gone
+            del self.history[0]
+        self._untold &= {item.id for item in self.history}
 
     def change(
         self, id: str, *, text: str | None = None, status: ItemStatus | None = None
@@ -100,22 +117,24 @@ class Session:
 
     def remove(self, id: str) -> None:
         """Raises BadMessage when there is no such item."""
-        del self.history[self.place(id)]
+        del self.history[self.place(id, "item_delete_invalid_item_id")]
 
-    def place(self, id: str) -> int:
-        """Where the item stands in the history. Raises BadMessage."""
+    def place(self, id: str, code: str = "item_not_found") -> int:
+        """Where the item stands in the history. Raises BadMessage with the code."""
         for place, item in enumerate(self.history):
             if item.id == id:
                 return place
-        raise BadMessage("item_not_found", f"there is no item {id}", param="item_id")
+        raise BadMessage(code, f"there is no item {id}", param="item_id")
 
     def previous(self, id: str) -> str | None:
-        """The id of the item before; None for the first."""
-        place = self.place(id)
-        return self.history[place - 1].id if place else None
+        """The id of the item before, of those that are told; None for the first."""
+        return self._last_told(self.history[: self.place(id)])
 
     def last_id(self) -> str | None:
-        return self.history[-1].id if self.history else None
+        return self._last_told(self.history)
+
+    def _last_told(self, items: Sequence[Item]) -> str | None:
+        return next((item.id for item in reversed(items) if item.id not in self._untold), None)
 
     def update(self, changes: dict[str, object]) -> None:
         """Merges changes of `SessionSettings`; `turns` may be a mapping of `TurnDetection`'s fields."""

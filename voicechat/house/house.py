@@ -133,6 +133,7 @@ class House:
                 agent=self.agent,
                 speaker=casting,
                 settings=self.settings,
+                kit=self.kit,
                 chores=[casting.run, *([patience.run] if isinstance(patience, SecondOpinion) else [])],
             )
             self._running[session] = pipeline

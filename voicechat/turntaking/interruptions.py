@@ -4,8 +4,9 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Kind, Role, SessionSettings
 from voicechat.turntaking.interjections import Said
+from voicechat.turntaking.pairs import paired
 from voicechat.turntaking.unheard import unheard
 
 GO_ON: Final = "You were held up by a noise. Go on exactly after your last word, and repeat nothing."
@@ -77,12 +78,16 @@ class Interruptions:
 
 
 def joined(history: Sequence[Item]) -> list[Item]:
-    """The history without empty items; what the caller said without hearing an answer is one, each piece a line."""
+    """The history without empty items; what the caller said without hearing an answer is one, each piece a line.
+
+    Calls of tools and their outputs stand together.
+    """
     items: list[Item] = []
-    for item in history:
-        if not item.text.strip():
+    for item in paired(history):
+        message = item.kind is Kind.MESSAGE
+        if message and not item.text.strip():
             continue
-        if items and item.role is items[-1].role is Role.USER:
+        if message and items and item.role is items[-1].role is Role.USER and items[-1].kind is Kind.MESSAGE:
             item = replace(item, text=f"{items.pop().text}\n{item.text}")
         items.append(item)
     return items
