@@ -10,7 +10,7 @@ from tests.fakes import InlineLane, ScriptedTts
 from voicechat.casting import Casting, Ensemble
 from voicechat.conversation import SessionSettings
 from voicechat.errors import EngineFailed
-from voicechat.events import Event, Failed, SettingsChanged
+from voicechat.events import Event, Failed, Noted, SettingsChanged
 from voicechat.models.evictor import Evictor
 from voicechat.models.machine import Machine
 from voicechat.models.manager import ModelManager
@@ -94,7 +94,7 @@ class Caller:
 
     @property
     def codes(self) -> list[str]:
-        return [event.code for event in self.told if isinstance(event, Failed)]
+        return [event.code for event in self.told if isinstance(event, Failed | Noted)]
 
 
 @asynccontextmanager
@@ -187,6 +187,7 @@ def test_voice_that_nobody_has_is_told_once_and_the_default_speaks() -> None:
             assert [caller.hears("alloy") for _ in range(3)] == [("plain", "")] * 3
             assert caller.hears("../../model.onnx") == ("plain", "")
             assert caller.codes == ["voice_unknown"] * 2
+            assert not any(isinstance(event, Failed) for event in caller.told), "to some clients an error is the end"
 
     virtual_time.run(play())
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from prometheus_client import generate_latest
 
 from tests.fakes import ScriptedAgent, ScriptedAsr, ScriptedTools, loud, quiet
 from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
@@ -34,6 +35,7 @@ from voicechat.events import (
     StateChanged,
     ToolEnded,
 )
+from voicechat.metrics import Metrics
 
 WEATHER = ToolCall("call_1", "weather", '{"place": "Oslo"}')
 TIME = ToolCall("call_2", "time", "{}")
@@ -389,3 +391,16 @@ def test_tools_may_change_between_two_answers() -> None:
     converse(call, caller)
     assert [[tool.name for tool in asked.tools] for asked in call.agent.settings] == [[], ["bell"]]
     assert texts(call)[-1] == ("assistant", "second")
+
+
+def test_tools_and_tokens_are_counted_and_no_tool_is_named() -> None:
+    tools = ScriptedTools(weather=0.1, time=-0.1)
+    call, metrics = spoken_turn([WEATHER, TIME], ["sunny ", Ended(tokens=Tokens(40, 20, 2))], tools=tools), Metrics()
+    for event in call.peer.events:
+        metrics.observe(event)
+    count = metrics.registry.get_sample_value
+    assert count("voicechat_tools_total", {"outcome": "done"}) == 1
+    assert count("voicechat_tools_total", {"outcome": "failed"}) == 1
+    assert count("voicechat_tool_seconds_sum") == pytest.approx(0.2)
+    assert [count("voicechat_tokens_total", {"kind": kind}) for kind in ("read", "cached", "written")] == [40, 20, 2]
+    assert b"weather" not in generate_latest(metrics.registry)

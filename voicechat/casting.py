@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from voicechat.conversation import SessionSettings
 from voicechat.errors import NoReplica, VoicechatError
-from voicechat.events import Event, Failed, SettingsChanged
+from voicechat.events import Event, Failed, Noted, SettingsChanged
 from voicechat.library.parts import Part, find, spoken
 from voicechat.models.manager import ModelManager
 from voicechat.models.shelf import original
@@ -252,7 +252,7 @@ class Casting:
         if wanted not in self._unknown:
             self._unknown.add(wanted)
             message = f"there is no voice {wanted[:100]!r}; the default speaks"
-            self._tell(Failed("voice_unknown", message, "session.audio.output.voice"))
+            self._tell(Noted("voice_unknown", message, "session.audio.output.voice"))
 
     def _want(self, model: str) -> None:
         if model != self._wanted and model not in self._refused:

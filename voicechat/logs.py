@@ -10,9 +10,11 @@ from voicechat.events import (
     Event,
     Failed,
     InputDropped,
+    Noted,
     ReplyFinished,
     SessionEnded,
     SessionStarted,
+    ToolEnded,
     TranscriptFailed,
     TranscriptFinal,
     TurnMeasured,
@@ -57,6 +59,10 @@ def observer(session: str) -> Observer:
                 )
             case TranscriptFailed() | Failed():
                 log.warning("failed", code=event.code, message=event.message)
+            case Noted():
+                log.info("noted", code=event.code, message=event.message)
+            case ToolEnded():
+                log.info("tool", name=event.name, failed=event.failed, seconds=round(event.seconds, 3))
             case ReplyFinished():
                 log.debug("answered", status=event.status.value, reason=event.reason, heard=round(event.heard, 2))
             case InputDropped():

@@ -14,6 +14,7 @@ from voicechat.events import (
     ReplyResumed,
     SessionEnded,
     SessionStarted,
+    ToolEnded,
     TranscriptFailed,
     TranscriptFinal,
     TurnMeasured,
@@ -23,6 +24,7 @@ from voicechat.placement import Routed
 from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Spoken
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
+TOOL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 WAIT_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -56,6 +58,14 @@ class Metrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
+        self.tools = Counter("voicechat_tools", "Tools run for the agent.", ["outcome"], registry=registry)
+        self.tool_time = Histogram(
+            "voicechat_tool_seconds", "How long tools ran.", buckets=TOOL_BUCKETS, registry=registry
+        )
+        self.tokens = Counter(
+            "voicechat_tokens", "Tokens that a language model counted; cached ones are read, too.", ["kind"],
+            registry=registry,
+        )  # fmt: skip
         self.routed = Counter(
             "voicechat_routing_decisions", "Replicas chosen.", ["strategy", "outcome"], registry=registry
         )
@@ -130,6 +140,12 @@ class Metrics:
                     self.recognition.observe(event.factor)
             case ReplyFinished():
                 self.replies.labels(event.status.value).inc()
+                if event.tokens is not None:
+                    for kind in ("read", "cached", "written"):
+                        self.tokens.labels(kind).inc(getattr(event.tokens, kind))
+            case ToolEnded():
+                self.tools.labels("failed" if event.failed else "done").inc()
+                self.tool_time.observe(event.seconds)
             case ReplyPaused():
                 self.pauses.inc()
             case ReplyResumed():
