@@ -23,6 +23,9 @@ from voicechat.turntaking.interruptions import BrokenOff, Interruptions, joined,
 REMEMBERED_REPLIES: Final = 20
 """Answers whose word times are kept, so that a caller may say how much of them was heard."""
 
+SILENT: Final = "The caller has said nothing for a while. Ask whether they are still there, or help them to go on."
+"""Told to an agent that shall speak first."""
+
 
 class Answering:
     """One session's. `spawn` runs an answer, as long as the session lasts; `over` is told what was heard of each, and
@@ -108,6 +111,13 @@ class Answering:
 
     def greet(self, text: str) -> None:
         self._start(fixed(text), self._session.settings)
+
+    def prompt(self) -> None:
+        """The caller has said nothing for long: the agent shall."""
+        settings = self._session.settings
+        history = [*self._interruptions.told(self._session.history), Item("silence", Role.SYSTEM, SILENT)]
+        self._interruptions.broken_off = None
+        self._start(self._asked(history, settings), settings)
 
     def _say(self, text: str) -> None:
         """Words of our own, in an answer of their own."""

@@ -242,9 +242,11 @@ class ReplyFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReplyCalled(Event):
-    """An answer calls a tool, as its `index`-th output; `item` enters the history after `previous`.
+    """An answer calls a tool; `item` enters the history after `previous`.
 
-    `ours` is the label of the toolbox of this house that runs it; empty: it is for the caller's program to run.
+    `ours` is the label of the toolbox of this house that runs it, empty where it is for the caller's program to run.
+    `index` is its place among the answer's outputs: where that is not 0 for the first of the caller's tools, words come
+    before it. Those of the house are counted apart, and their items told to nobody.
     """
 
     reply: str

@@ -27,6 +27,7 @@ from voicechat.events import (
 from voicechat.protocols import Peer
 from voicechat.session import Session
 from voicechat.turn import Act, Clues
+from voicechat.turntaking.silence import LongSilence
 from voicechat.utterance import Utterance
 
 PRE_ROLL_SECONDS: Final = 2.0
@@ -58,6 +59,8 @@ class Conversation:
     """Whether the answer is in its last words."""
     give_up: Callable[[], None]
     """Nothing has come of the answer for too long."""
+    silent: Callable[[float, float], None]
+    """The caller has said nothing since an answer was over: from when to when, in seconds of their sound."""
     command: Callable[[Command], None]
 
 
@@ -73,6 +76,7 @@ class Hearing:
         self._dropped = 0.0
         self._paused: str | None = None  # the answer of which a pause was told
         self._heard_at = asyncio.get_running_loop().time()
+        self._silence = LongSilence()
 
     async def run(self) -> None:
         """Until the peer hangs up."""
@@ -104,6 +108,7 @@ class Hearing:
     def asked(self, question: bool) -> None:
         """An answer is over: whether it ended in a question."""
         self._ears.asked(question)
+        self._silence.begin(self._session.floor.clock)
 
     def hurry(self, eagerness: str) -> None:
         """How soon the caller's program wants a turn to end; see `protocols.Patience.hurry`."""
@@ -132,6 +137,13 @@ class Hearing:
             if voiced:
                 self._open(self._pre_roll(floor.rules.speaking.pause_after)).begun = True
         self._do(acts)
+        self._heed_silence()
+
+    def _heed_silence(self) -> None:
+        floor, turns = self._session.floor, self._session.settings.turns
+        since = self._silence.hear(floor.state, floor.clock, turns.idle if turns is not None else None)
+        if since is not None:
+            self._conversation.silent(since, floor.clock)
 
     def _clues(self, now: float) -> Clues:
         speaks = self._session.floor.state is State.SPEAKING

@@ -15,15 +15,17 @@ from typing import Any, Final
 from voicechat.answering import Answering
 from voicechat.commands import Command, CreateReply
 from voicechat.config import Settings
+from voicechat.conversation import Item, Role
 from voicechat.ears import Ears
 from voicechat.errors import EngineFailed
-from voicechat.events import DraftFate, SessionEnded, SessionStarted, State
+from voicechat.events import DraftFate, InputCommitted, InputTimedOut, SessionEnded, SessionStarted, State
 from voicechat.hearing import Conversation, Hearing
 from voicechat.kit import Kit
 from voicechat.obeying import Obeying
 from voicechat.protocols import Agent, Heard, Peer
 from voicechat.reply import Cast, Timeline
 from voicechat.session import Session
+from voicechat.turntaking.pairs import awaited
 from voicechat.understanding import Listener, Recogniser, Understanding
 from voicechat.utterance import Utterance
 
@@ -85,6 +87,7 @@ class Pipeline:
                 spoken=self._spoken,
                 ending=answering.ending,
                 give_up=self._give_up,
+                silent=self._silent,
                 command=self._obey,
             ),
         )
@@ -93,6 +96,7 @@ class Pipeline:
         self._unanswered = False  # something was understood that wants an answer
         self._owed: CreateReply | None = None  # asked for while the caller is being understood, or answered
         self._touched = 0.0
+        self._prompted = False  # we have spoken last, and because nobody did
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # From beginning to end
@@ -148,7 +152,7 @@ class Pipeline:
         while not self._ending.done():
             await asyncio.sleep(WATCH_SECONDS)
             self._hearing.lapse()
-            if self._session.floor.state is not State.IDLE:
+            if self._session.floor.state is not State.IDLE and not self._prompted:
                 self._touch()
             if loop.time() >= last:
                 self.end("too_long")
@@ -157,6 +161,7 @@ class Pipeline:
 
     def _touch(self) -> None:
         self._touched = asyncio.get_running_loop().time()
+        self._prompted = False
 
     # From what is said to what is answered
 
@@ -195,7 +200,8 @@ class Pipeline:
         return self._understanding.busy or self._session.floor.state is State.LISTENING
 
     def _answered(self, heard: Heard) -> None:
-        self._touch()
+        if not self._prompted:
+            self._touch()
         self._hearing.asked(heard.text.endswith("?"))
 
     def _free(self) -> None:
@@ -203,6 +209,18 @@ class Pipeline:
         if self._owed is not None and not self._occupied() and self._answering.reply is None:
             owed, self._owed = self._owed, None
             self._answering.answer(owed)
+
+    def _silent(self, start: float, end: float) -> None:
+        """The caller has said nothing for long: that is a turn of theirs, without words."""
+        session, turns = self._session, self._session.settings.turns
+        if turns is None or not turns.create_reply or self._answering.reply is not None or awaited(session.history):
+            return
+        self._prompted = True
+        item = Item(session.new_id("item"), Role.USER, "", spoken=True)
+        session.emit(InputTimedOut(item.id, start, end))
+        session.emit(InputCommitted(item.id, session.last_id()))
+        session.add(item)
+        self._answering.prompt()
 
     def _give_up(self) -> None:
         """Nothing has come for too long: says so, and if even that comes to nothing, listens."""
