@@ -16,7 +16,7 @@ Words = Callable[[Account], AsyncGenerator[str | Ended]]
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
-TOKENS_AHEAD: Final = 4096
+CLAUSES_AHEAD: Final = 512
 """An agent is heard out as fast as it speaks: what it had in mind is then known when the caller breaks in."""
 
 
@@ -41,7 +41,7 @@ class Draft:
         self.account = Account()
         """Whoever speaks the draft opens it."""
         self._words, self._synthesis, self._fallback = words, synthesis, fallback
-        self._tokens: asyncio.Queue[str | None] = asyncio.Queue(TOKENS_AHEAD)
+        self._ahead: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES_AHEAD)
         self._sounds: asyncio.Queue[Sound | AdapterError | None] = asyncio.Queue(1)
         self._released = asyncio.Event()
         if not held:
@@ -104,23 +104,23 @@ class Draft:
         await self._sounds.put(end)
 
     async def _read(self) -> None:
+        """Cuts the words where they come: to wake a task for each token would cost more than to cut it."""
+        clauses = Clauses()
         async with aclosing(self.words()) as tokens:
             async for token in tokens:
-                await self._tokens.put(token)
+                for clause in clauses.push(token):
+                    await self._ahead.put(clause)
         self.whole = self.error is None
-        await self._tokens.put(None)
+        for clause in clauses.finish():
+            await self._ahead.put(clause)
+        await self._ahead.put(None)
 
     async def _make(self) -> None:
         async with aclosing(self._clauses()) as clauses:
             await self._synthesis.run(clauses)
 
     async def _clauses(self) -> AsyncGenerator[str]:
-        clauses = Clauses()
-        while (token := await self._tokens.get()) is not None:
-            for clause in clauses.push(token):
-                yield clause
-                await self._released.wait()
-        for clause in clauses.finish():
+        while (clause := await self._ahead.get()) is not None:
             yield clause
             await self._released.wait()
 

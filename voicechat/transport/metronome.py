@@ -12,7 +12,7 @@ from voicechat.audio import FRAME_SECONDS
 PHASES: Final = 4
 """Many calls tick in turns within a period: their work comes in small heaps, and the loop has time between them."""
 
-HEAP: Final = 8
+HEAP: Final = 6
 """Calls that tick together before another phase begins: fewer calls wake the processor less often, for a millisecond
 of work at a time."""
 
