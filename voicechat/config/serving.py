@@ -13,6 +13,8 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     max_sessions: Count = 100
+    max_jobs: Count = 8
+    """Texts being spoken and recordings being understood at the same time, for who holds no session."""
     setup_seconds: Seconds = 10.0
     """A WebRTC peer that is not connected by then loses its place."""
     media_silence_seconds: Seconds = 10.0

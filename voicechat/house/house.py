@@ -77,7 +77,8 @@ class House:
         self._affinity = affinity.connect(settings.routing.affinity)
         self._opened.push_async_callback(self._affinity.close)
         self._ensemble = voices.gathered(settings, engines, self._affinity, self.metrics)
-        self.studio = studio.build(settings, self._ensemble, engines.asr)
+        working = self._lanes.new("studio", settings.asr.deadline)
+        self.studio = studio.build(settings, self._ensemble, engines.asr, working)
         await helping.run(engines.look)
         whole = engines.shelf.alias
         async with asyncio.TaskGroup() as group:

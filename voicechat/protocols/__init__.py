@@ -15,7 +15,7 @@ from voicechat.protocols.lane import Lane
 from voicechat.protocols.peer import Heard, Peer, Reception, SpeechChunk
 from voicechat.protocols.recognition import AsrEngine, AsrStream
 from voicechat.protocols.speech import Capabilities, Speech, TtsEngine, Voice
-from voicechat.protocols.studio import Hearer, NamedVoice, Studio
+from voicechat.protocols.studio import Hearer, NamedVoice, Passage, Studio
 from voicechat.protocols.tools import Toolbox
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Hearer",
     "Lane",
     "NamedVoice",
+    "Passage",
     "Patience",
     "Peer",
     "Reception",

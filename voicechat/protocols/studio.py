@@ -7,22 +7,44 @@ from typing import Protocol
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Transcript
+from voicechat.protocols.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
 class NamedVoice:
-    """A voice that may be asked for, and the model that has it; `language` as BCP 47."""
+    """A voice that may be asked for, and the model that has it; `language` as BCP 47, empty where it is not known
+    before the model is loaded."""
 
     name: str
     language: str
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a recording between two pauses, from `start` to `end` in seconds, and what is understood of it.
+
+    The times of its words are seconds of the recording.
+    """
+
+    transcript: Transcript
+    start: float
+    end: float
+
+
 class Hearer(Protocol):
     """One recording being understood. `close` it in any case."""
 
+    @property
+    def passages(self) -> Sequence[Passage]:
+        """What is understood for good; after `finish`, all of it."""
+        ...
+
     async def hear(self, frame: AudioFrame) -> str | None:
-        """Hear more at 16 kHz; what is understood so far, when that has changed. Raises AdapterError."""
+        """Hear more at 16 kHz; what is understood so far, when that has changed. Raises AdapterError.
+
+        Sound that is given in large frames is understood with less work, and later.
+        """
         ...
 
     async def finish(self) -> Transcript:
@@ -39,11 +61,22 @@ class Studio(Protocol):
     def voices(self) -> Sequence[NamedVoice]: ...
 
     @property
-    def models(self) -> Sequence[str]: ...
+    def models(self) -> Sequence[str]:
+        """Those that speak, the default first, then those that understand."""
+        ...
 
     @property
     def languages(self) -> Sequence[str]:
         """Those that can be understood."""
+        ...
+
+    @property
+    def lane(self) -> Lane:
+        """Where doors do what blocks."""
+        ...
+
+    def has(self, voice: str) -> bool:
+        """Whether there is a voice, or a model that speaks, of this name."""
         ...
 
     def admit(self) -> AbstractContextManager[None]:
@@ -51,7 +84,12 @@ class Studio(Protocol):
         ...
 
     def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[AudioFrame]:
-        """The sound of a text as it comes. Closing it stops the work. Raises AdapterError."""
+        """The sound of a text as it comes, at one rate; none where nothing in it can be spoken.
+
+        The default speaks where nobody has the voice. Closing it stops the work. Raises AdapterError.
+        """
         ...
 
-    def listen(self, language: str | None) -> Hearer: ...
+    def listen(self, language: str | None, model: str = "") -> Hearer:
+        """`model` is the one that understands, or any other name for the default."""
+        ...

@@ -1,0 +1,162 @@
+"""A studio for the doors, and a small one of scripted engines for itself."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tests.fakes import InlineLane, ScriptedAsr, ScriptedTts
+from voicechat.audio import AudioFrame
+from voicechat.casting import Ensemble
+from voicechat.config import Settings
+from voicechat.conversation import Transcript
+from voicechat.errors import EngineFailed, NoRoom
+from voicechat.models.evictor import Evictor
+from voicechat.models.machine import Machine
+from voicechat.models.manager import ModelManager
+from voicechat.models.residency import Limits
+from voicechat.models.stock import Recipe
+from voicechat.placement import Device, Router
+from voicechat.placement.affinity import Memory
+from voicechat.pool import Pool
+from voicechat.protocols import AsrEngine, Hearer, Lane, NamedVoice, Passage, Studio, TtsEngine
+from voicechat.studio import build
+from voicechat.turnstile import Turnstile, Worker
+
+WORD_SECONDS = 0.1
+RATE = 16_000
+
+
+@dataclass
+class ScriptedStudio:
+    """Says a tenth of a second a word; "FAIL" fails there, "WAIT" goes on when `go` is set. Understands one text in
+    each second of sound, a passage each."""
+
+    places: int = 2
+    fails: bool = False
+    """Whether nothing can be understood."""
+    lane: Lane = field(default_factory=InlineLane)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    speaking: int = 0
+    hearing: int = 0
+    spoken: list[tuple[str, str, float]] = field(default_factory=list)
+    asked: list[tuple[str | None, str]] = field(default_factory=list)
+    voices: Sequence[NamedVoice] = (NamedVoice("one", "en-GB", "small"), NamedVoice("large", "", "large"))
+    models: Sequence[str] = ("small", "large", "ears")
+    languages: Sequence[str] = ("en",)
+
+    def has(self, voice: str) -> bool:
+        return voice in ("", "one", "small", "large", "small-one")
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        if self.places == 0:
+            raise NoRoom("no place")
+        self.places -= 1
+        try:
+            yield
+        finally:
+            self.places += 1
+
+    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[AudioFrame]:
+        self.spoken.append((text, voice, speed))
+        self.speaking += 1
+        try:
+            for word in text.split():
+                if word == "FAIL":
+                    raise EngineFailed("engine_failed", "scripted to fail")
+                if word == "WAIT":
+                    await self.go.wait()
+                if word != "NOTHING":
+                    yield AudioFrame(_hum(WORD_SECONDS), RATE)
+                    await asyncio.sleep(0)
+        finally:
+            self.speaking -= 1
+
+    def listen(self, language: str | None, model: str = "") -> Hearer:
+        self.asked.append((language, model))
+        self.hearing += 1
+        return _ScriptedHearer(self)
+
+
+class _ScriptedHearer:
+    def __init__(self, studio: ScriptedStudio) -> None:
+        self.passages: Sequence[Passage] = ()
+        self.studio = studio
+
+    async def hear(self, frame: AudioFrame) -> str | None:
+        if self.studio.fails:
+            raise EngineFailed("engine_failed", "scripted to fail")
+        for _ in range(round(frame.seconds)):
+            at = float(len(self.passages))
+            self.passages = (*self.passages, Passage(Transcript(f"Second {at:g}.", 0.5), at, at + 1.0))
+        await asyncio.sleep(0)
+        return self._text()
+
+    async def finish(self) -> Transcript:
+        return Transcript(self._text(), 0.5)
+
+    async def close(self) -> None:
+        self.studio.hearing -= 1
+
+    def _text(self) -> str:
+        return " ".join(passage.transcript.text for passage in self.passages)
+
+
+def _hum(seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
+    times = np.arange(round(seconds * RATE)) / RATE
+    return (8000 * np.sin(2 * np.pi * 220 * times)).astype(np.int16)
+
+
+@dataclass
+class Small:
+    """A studio of the house with a model that speaks, "plain", one that is not loaded, "late", and a recogniser."""
+
+    studio: Studio
+    speakers: list[ScriptedTts]
+    asr: ScriptedAsr
+    tts: ModelManager[TtsEngine]
+    recognisers: ModelManager[AsrEngine]
+
+
+@asynccontextmanager
+async def small(settings: Settings | None = None, *texts: str) -> AsyncIterator[Small]:
+    """`texts` are what is understood, passage by passage."""
+    speakers: list[ScriptedTts] = []
+    asr = ScriptedAsr(*texts)
+
+    def speaker(device: str) -> TtsEngine:
+        speakers.append(ScriptedTts())
+        return speakers[-1]
+
+    async def nothing(engine: object, lane: Lane) -> None:
+        """No warm-up."""
+
+    lane = InlineLane(0.001)
+    machine = Machine(
+        lanes=lambda kind, device: (lane,),
+        makers=[InlineLane()],
+        survey=lambda: (Device("cpu", 1 << 40, 1 << 40),),
+        measure=lambda device: 0,
+    )
+    evictor = Evictor(Limits(ttl=60.0))
+    tts = ModelManager[TtsEngine](
+        "tts", {name: Recipe(name, speaker) for name in ("late", "plain")}, machine, evictor, warm_up=nothing
+    )
+    recognisers = ModelManager[AsrEngine](
+        "asr", {"ears": Recipe("ears", lambda device: asr)}, machine, evictor, warm_up=nothing
+    )
+    ensemble = Ensemble(
+        tts, Router(), Memory(), pool=lambda model, tell: Pool([Worker(model.engine, lane)], Turnstile(), [tell])
+    )
+    tts.default, recognisers.default = "plain", "ears"
+    await tts.load("plain")
+    await recognisers.load("ears")
+    try:
+        yield Small(build(settings or Settings(), ensemble, recognisers, lane), speakers, asr, tts, recognisers)
+    finally:
+        await tts.close()
+        await recognisers.close()
+        await machine.close()
