@@ -5,7 +5,7 @@ import json
 import pytest
 from prometheus_client import generate_latest
 
-from tests.fakes import ScriptedAgent, ScriptedAsr, ScriptedTools, loud, quiet
+from tests.fakes import ScriptedAgent, ScriptedAsr, ScriptedTools, loud, noise, quiet
 from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
 from voicechat.commands import AddItem, CancelReply, CreateReply, DeleteItem, GiveResult, UpdateSettings
 from voicechat.config import AgentSettings, Settings, ToolSettings
@@ -29,6 +29,7 @@ from voicechat.events import (
     ReplyAudible,
     ReplyCalled,
     ReplyFinished,
+    ReplyStarted,
     ReplyStatus,
     ReplyText,
     State,
@@ -324,6 +325,24 @@ def test_result_that_comes_while_we_speak_is_answered_afterwards() -> None:
     first, second = of(call, ReplyFinished)
     assert first.item.text == LONG, "not interrupted"
     assert second.text == "sunny"
+
+
+def test_program_that_cancels_gets_no_answer_to_its_result_either() -> None:
+    call = Call(agent=ScriptedAgent([[LONG, WEATHER]]), session_settings=THEIRS)
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        await until(call, ReplyAudible)
+        call.peer.asks(GiveResult("call_1", "sun"))
+        call.peer.asks(CancelReply())
+        await until(call, ReplyFinished)
+        call.peer.hears(noise(0.3))
+        call.peer.hears(quiet(3.0))
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert len(of(call, ReplyStarted)) == 1
+    assert call.session.history[-1].text == "sun", "it is there for the next"
 
 
 def test_results_are_answered_when_all_are_there() -> None:

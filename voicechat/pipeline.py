@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from voicechat.answering import Answering
-from voicechat.commands import Command, CreateReply
+from voicechat.commands import CancelReply, ClearOutput, Command, CreateReply
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role
 from voicechat.ears import Ears
@@ -234,6 +234,8 @@ class Pipeline:
 
     def _obey(self, command: Command) -> None:
         self._touch()
+        if isinstance(command, CancelReply | ClearOutput):
+            self._owed = None
         self._obeying.obey(command)
 
     def _create(self, command: CreateReply) -> None:
