@@ -2,8 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from voicechat.aside import Asides
 from voicechat.commands import CreateReply
@@ -80,7 +79,7 @@ class Answering:
         return self._interruptions.hear(self._session.interjections.read(text))
 
     def answer(self, request: CreateReply, timeline: Timeline | None = None) -> None:
-        settings = _settings_of(request, self._session.settings)
+        settings = request.of(self._session.settings)
         if request.items is None and request.stored:
             self._answer(settings, timeline, request.metadata)
         else:
@@ -94,7 +93,7 @@ class Answering:
         Raises BadMessage when there are too many.
         """
         session = self._session
-        settings = _settings_of(request, session.settings)
+        settings = request.of(session.settings)
         if request.stored or settings.speaks:
             return False
         self._asides.check()
@@ -288,18 +287,3 @@ class Answering:
         while len(self._heard) > REMEMBERED_REPLIES:
             self._heard.popitem(last=False)
         self._over(reply.heard)
-
-
-def _settings_of(request: CreateReply, settings: SessionSettings) -> SessionSettings:
-    """The session's, with what is asked for one answer."""
-    wanted = {
-        "instructions": request.instructions,
-        "speaks": request.speaks,
-        "voice": request.voice,
-        "max_tokens": request.max_tokens,
-        "plays": request.plays,
-        "tools": request.tools,
-        "tool_choice": request.tool_choice,
-    }
-    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    return replace(settings, **changes) if changes else settings

@@ -28,6 +28,9 @@ from voicechat.words.pace import Pace
 ANSWERS = 8
 """Answers that a worker can be busy with before anybody hears it: the voices for a processor are ten times as fast."""
 
+TOLD_VOICES = 32
+"""Unknown voices that one caller is told of."""
+
 ABSENT = Capabilities(streaming=True, languages=())
 
 
@@ -249,7 +252,7 @@ class Casting:
         return part
 
     def _miss(self, wanted: str) -> None:
-        if wanted not in self._unknown:
+        if wanted not in self._unknown and len(self._unknown) < TOLD_VOICES:
             self._unknown.add(wanted)
             message = f"there is no voice {wanted[:100]!r}; the default speaks"
             self._tell(Noted("voice_unknown", message, "session.audio.output.voice"))

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from voicechat.conversation import Codec, Item, Tool
+from voicechat.conversation import Codec, Item, SessionSettings, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,12 @@ class CreateReply(Command):
     plays: Codec | None = None
     tools: tuple[Tool, ...] | None = None
     tool_choice: str | None = None
+
+    def of(self, settings: SessionSettings) -> SessionSettings:
+        """The session's settings with what this one answer overrides."""
+        names = ("instructions", "speaks", "voice", "max_tokens", "plays", "tools", "tool_choice")
+        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(settings, **changes) if changes else settings
 
 
 @dataclass(frozen=True, slots=True)
