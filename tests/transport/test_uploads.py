@@ -131,6 +131,29 @@ def test_what_is_no_recording_is_refused_with_its_code(name: str) -> None:
     assert refused.value.param == "file"
 
 
+@pytest.mark.parametrize(("format", "codec"), [("wav", "adpcm_ms"), ("matroska", "ac3")])
+def test_codecs_that_nobody_needs_are_refused(format: str, codec: str) -> None:
+    with pytest.raises(BadMessage, match="codec"):
+        heard(encoded(format, codec, 1.0))
+
+
+def test_video_is_left_alone_and_its_sound_heard() -> None:
+    made = io.BytesIO()
+    with av.open(made, "w", format="mp4") as file:
+        pictures, sound = file.add_stream("mpeg4", rate=25), file.add_stream("aac", rate=48_000, layout="mono")
+        assert isinstance(pictures, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        for _ in range(25):
+            file.mux(pictures.encode(av.VideoFrame(64, 64, "yuv420p")))
+        frame = av.AudioFrame.from_ndarray(hum(1.0, 48_000)[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        file.mux(sound.encode(frame))
+        file.mux([*pictures.encode(None), *sound.encode(None)])
+    assert len(heard(made.getvalue())) == pytest.approx(LISTEN_RATE, abs=0.1 * LISTEN_RATE)
+
+
 def test_recording_that_is_too_long_is_refused() -> None:
     with pytest.raises(BadMessage) as refused:
         heard(wav(hum(3.0, 16_000), 16_000), 2.0)

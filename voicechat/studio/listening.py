@@ -73,7 +73,7 @@ class Recording:
                     replace(word, start=word.start + passage.start, end=word.end + passage.start)
                     for word in understood.words
                 )
-                there = Passage(replace(understood, words=words), passage.start, stretch.end)
+                there = Passage(replace(understood, words=words), passage.start, stretch.until)
                 self.passages = (*self.passages, there)
 
     def _text(self) -> str:

@@ -18,10 +18,19 @@ PIECE: Final = 10 * LISTEN_RATE
 MOST_CHANNELS: Final = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 
+DECODERS: Final = frozenset((
+    "aac", "alac", "flac", "libopus", "mp3", "mp3float", "opus", "vorbis", "pcm_alaw", "pcm_f32le", "pcm_f64le",
+    "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32le", "pcm_u8",
+))  # fmt: skip
+"""Of FFmpeg's, those that are let near a stranger's bytes; no video's, even to look whether there is one."""
+
 _STARTS: Final = (
     (0, b"fLaC", "flac"), (0, b"OggS", "ogg"), (0, b"ID3", "mp3"), (4, b"ftyp", "mp4"),
     (0, b"\x1aE\xdf\xa3", "matroska"),
 )  # fmt: skip
+
+
+_STRICT: Final = {"codec_whitelist": ",".join(sorted(DECODERS)), "protocol_whitelist": "none"}
 
 
 def demuxer(head: bytes) -> str | None:
@@ -50,7 +59,7 @@ def decoded(recording: bytes | bytearray | memoryview, most_seconds: float) -> I
     found = False
     waiting: list[Samples] = []
     try:
-        with av.open(BytesIO(recording), "r", format=format, io_open=_refuse) as container:
+        with av.open(BytesIO(recording), "r", format=format, options=_STRICT, io_open=_refuse) as container:
             for samples in _sound(container):
                 left -= len(samples)
                 if left < 0:
@@ -72,8 +81,8 @@ def _sound(container: Any) -> Iterator[Samples]:
     if not container.streams.audio:
         raise _refused("it holds no sound")
     stream = container.streams.audio[0]
-    if stream.codec_context is None:
-        raise _refused("its codec is none that is known")
+    if stream.codec_context is None or stream.codec_context.codec.name not in DECODERS:
+        raise _refused("its codec is none that is taken")
     if not (LOWEST_RATE <= stream.rate <= HIGHEST_RATE and 1 <= stream.channels <= MOST_CHANNELS):
         raise _refused(
             f"{stream.channels} channels at {stream.rate} Hz; up to {MOST_CHANNELS} at {LOWEST_RATE}-{HIGHEST_RATE}"

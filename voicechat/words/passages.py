@@ -35,15 +35,15 @@ def pause_steps(length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Sound of a passage, (n,) samples at 16 kHz, from `start` seconds of the recording on; `last`: it ends with it."""
+    """Sound of a passage, (n,) samples at 16 kHz, from `start` seconds of the recording on.
+
+    `last`: the passage ends with it, and its voice ended at `until` seconds.
+    """
 
     samples: Samples
     start: float
+    until: float
     last: bool
-
-    @property
-    def end(self) -> float:
-        return self.start + len(self.samples) / LISTEN_RATE
 
 
 class Passages:
@@ -91,12 +91,14 @@ class Passages:
         return found > max(SOFTEST_DB, min(background, self._loudest - CONTRAST))
 
     def _cut(self, samples: Samples) -> Stretch:
+        cut = self._stretch(samples, last=True)
         self._length = self._quiet = 0
         self._loudest = SOFTEST_DB
-        return self._stretch(samples, last=True)
+        return cut
 
     def _stretch(self, samples: Samples, *, last: bool) -> Stretch:
-        return Stretch(samples, (self._heard * STEP - len(samples)) / LISTEN_RATE, last)
+        start = self._heard * STEP - len(samples)
+        return Stretch(samples, start / LISTEN_RATE, (self._heard - self._quiet) * STEP / LISTEN_RATE, last)
 
     def _joined(self, pieces: list[Stretch]) -> Iterator[Stretch]:
         run: list[Stretch] = []
@@ -110,4 +112,4 @@ class Passages:
 
 
 def _join(run: list[Stretch]) -> Stretch:
-    return Stretch(np.concatenate([piece.samples for piece in run]), run[0].start, run[-1].last)
+    return Stretch(np.concatenate([piece.samples for piece in run]), run[0].start, run[-1].until, run[-1].last)
