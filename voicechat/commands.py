@@ -110,3 +110,8 @@ class CancelReply(Command):
 @dataclass(frozen=True, slots=True)
 class ClearOutput(Command):
     """Drop the sound that has not left yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp(Command):
+    """The caller's program wants the call to end; the transport sees to it."""

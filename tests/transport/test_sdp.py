@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from voicechat.config import ServerSettings
 from voicechat.errors import BadOffer
+from voicechat.transport import sdp
 from voicechat.transport.sdp import check_offer
 
 LIMITS = ServerSettings()
@@ -178,3 +179,32 @@ def test_no_damaged_offer_raises_anything_but_bad_offer(damages: list[tuple[int,
         check_offer("\r\n".join(lines).encode("utf-8", "surrogatepass"), LIMITS)
     except BadOffer:
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("candidate:1 1 udp 2113937151 192.0.2.7 50000 typ host generation 0", "192.0.2.7"),
+        ("1 1 udp 2113937151 2001:db8::7 50000 typ host", "2001:db8::7"),
+        ("candidate:1 1 udp 2113937151 4c7a.local 50000 typ host", None),
+        ("candidate:1 1 udp 2113937151 example.org 50000 typ host", None),
+        ("", None),
+    ],
+)
+def test_candidates_that_come_later_are_read_unless_they_have_a_name(text: str, address: str | None) -> None:
+    candidate = sdp.read_candidate(text, "0", None)
+    assert (candidate and candidate.ip) == address
+    assert candidate is None or candidate.sdpMid == "0"
+
+
+@pytest.mark.parametrize("text", ["x", "1 one udp 1 192.0.2.7 1 typ host", "9" * 999 + " 1 udp 1 192.0.2.7 1 typ host"])
+def test_what_is_no_candidate_is_refused(text: str) -> None:
+    with pytest.raises(BadOffer):
+        sdp.read_candidate(text, "0", 0)
+
+
+def test_credentials_tell_one_connection_from_another() -> None:
+    offer = "v=0\r\nm=audio 9 RTP/SAVPF 111\r\na=ice-ufrag:AbCd\r\na=candidate:1 1 udp 1 192.0.2.7 9 typ host\r\n"
+    assert sdp.credentials(offer) == "a=ice-ufrag:AbCd"
+    assert sdp.credentials("v=0\r\n") == ""
+    assert sdp.candidates(offer) == ["candidate:1 1 udp 1 192.0.2.7 9 typ host"]

@@ -115,7 +115,7 @@ async def serving(
     session: Session,
     *,
     places: int = 8,
-    wire: Callable[[str], Wire] | None = None,
+    wire: Callable[[str, str], Wire] | None = None,
     media: Literal["own", "stock"] = "own",
     playout: PlayoutSettings | None = None,
     **server: Any,
@@ -329,7 +329,7 @@ async def test_early_events_are_kept_in_order_and_bounded() -> None:
             peer.notify(SessionEnded("s", str(number)))
         await listen(house, peer)
 
-    async with serving(chatter, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(chatter, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
         await until(lambda: len(caller.log) == 256)
         await asyncio.sleep(0.1)
         texts = [event["text"] for _, event in caller.log]
@@ -341,7 +341,7 @@ async def test_the_last_words_reach_the_caller_before_the_call_closes() -> None:
         await asyncio.sleep(0.5)
         peer.notify(SessionEnded("s", "too_long"))
 
-    async with serving(short, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(short, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
         assert (await caller.wait_for("SessionEnded", 3))["text"] == "too_long"
         await until(lambda: caller.over)
 
@@ -353,7 +353,7 @@ async def test_a_caller_who_does_not_read_is_hung_up_on() -> None:
             peer.notify(SessionEnded("s", "x" * 20_000))
         await listen(house, peer)
 
-    async with serving(flood, wire=lambda session: Plain()) as (url, house, _), Caller(url):
+    async with serving(flood, wire=lambda session, model: Plain()) as (url, house, _), Caller(url):
         await until(lambda: bool(house.peers) and house.peers[0].reason is not None)
         assert house.peers[0].reason == "events_unread"
 
@@ -364,7 +364,7 @@ async def test_an_event_larger_than_the_caller_takes_becomes_an_error() -> None:
         peer.notify(SessionEnded("s", "x" * 270_000))
         await listen(house, peer)
 
-    async with serving(shout, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(shout, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
         assert (await caller.wait_for("error", 3))["error"]["code"] == "event_too_large"
 
 

@@ -10,6 +10,8 @@ class NameSettings(Section):
 class RtviSettings(Section):
     """Calls by programs that speak RTVI."""
 
+    enabled: bool = True
+
 
 class WyomingSettings(Section):
     """The port for programs that speak Wyoming."""

@@ -25,7 +25,7 @@ class ServerSettings(Section):
     message_bytes: Count = 262_144
     offer_bytes: Count = 32_768
     offer_candidates: Count = 32
-    offer_media_lines: Count = 3
+    offer_media_lines: Count = 4
 
 
 class TransportSettings(Section):

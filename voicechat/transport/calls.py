@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -14,36 +14,46 @@ from voicechat.commands import Command
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
-from voicechat.transport import identity
-from voicechat.transport.channel import Wire
+from voicechat.transport import admission, body, identity
+from voicechat.transport.channel import LABEL, Wire
 from voicechat.transport.metronome import Metronome
-from voicechat.transport.sdp import check_offer
+from voicechat.transport.scopes import Scope, scope
+from voicechat.transport.sdp import check_offer, credentials
 from voicechat.transport.webrtc import WebrtcPeer, answer
 from voicechat.transport.wire import RealtimeWire
 
 PATH: Final = "/v1/realtime/calls"
 
-_BODY_SECONDS: Final = 5.0
-"""For the offer to come in; the server below has no such deadline."""
-
 _POLITE_SECONDS: Final = 0.3
 """On shutdown, for sessions to end by themselves before they are cancelled."""
 
+_FOR_TELEPHONES: Final = ("accept", "reject", "refer")
+
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
+    """A call in progress. `model` is what the caller named; `credentials` tells its offers from those of others."""
+
+    name: str
+    session: str
+    model: str
+    credentials: str
     peer: WebrtcPeer
     task: asyncio.Task[None]
 
 
-def _realtime(session: str) -> Wire:
-    return RealtimeWire(session, channel="webrtc")
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How a call's program speaks to us: what makes its wire of a session's id, and the name of its data channel."""
+
+    wire: Callable[[str], Wire]
+    channel: str = LABEL
 
 
 class Calls:
     """The calls in progress. Each holds its place at the reception, and is one task, until it is over.
 
-    `wire` makes the language of a session's data channel.
+    `wire` makes the language of a data channel of a session's id and a model's name.
     """
 
     def __init__(
@@ -51,21 +61,59 @@ class Calls:
         settings: Settings,
         reception: Reception,
         metronome: Metronome,
-        wire: Callable[[str], Wire] = _realtime,
+        wire: Callable[[str, str], Wire] | None = None,
     ) -> None:
         self._settings = settings
         self._metronome = metronome
         self._reception = reception
-        self._wire = wire
-        self._calls: dict[str, _Call] = {}
+        self._wire = wire or self._realtime
+        self._calls: dict[str, Call] = {}
         self._closed = False
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
             web.post(PATH, self._create),
+            web.post("/v1/realtime", self._create),  # where it was before there were calls
             web.delete(f"{PATH}/{{call}}", self._hang_up),
             web.post(f"{PATH}/{{call}}/hangup", self._hang_up),
+            *(web.post(f"{PATH}/{{call}}/{act}", self._refuse) for act in _FOR_TELEPHONES),
         ]
+
+    def find(self, name: str) -> Call:
+        """Raises PeerError."""
+        call = self._calls.get(name)
+        if call is None:
+            raise PeerError("call_id_not_found", "There is no such call; it may be over.")
+        return call
+
+    async def begin(
+        self,
+        offer: bytes,
+        language: Language,
+        *,
+        caller: str,
+        model: str = "",
+        first: Callable[[Wire], Sequence[Command]],
+    ) -> Call:
+        """Answers an offer; what `first` makes of the call's wire is asked before all that its caller asks.
+
+        Raises BadOffer, NoRoom, and what `first` raises.
+        """
+        sdp = check_offer(offer, self._settings.server)
+        with ExitStack() as place:
+            session = place.enter_context(self._reception.admit())
+            wire = language.wire(session)
+            commands = first(wire)
+            peer = await answer(sdp, self._settings, wire, self._metronome, language.channel)
+            for command in commands:
+                peer.microphone.ask(command)
+            if self._closed:
+                await peer.close()
+                raise NoRoom("The server is shutting down.")
+            name = f"call_{secrets.token_urlsafe(16)}"
+            task = asyncio.create_task(self._run(name, session, peer, caller, place.pop_all()), name=name)
+            call = self._calls[name] = Call(name, session, model, credentials(sdp), peer, task)
+        return call
 
     async def close(self) -> None:
         """Ends all calls within a second and a half."""
@@ -80,26 +128,26 @@ class Calls:
             await asyncio.gather(*late, return_exceptions=True)
             await asyncio.gather(*(call.peer.close() for call in calls))
 
+    def _realtime(self, session: str, model: str) -> Wire:
+        return RealtimeWire(session, channel="webrtc", model=model or "voicechat")
+
+    @scope(Scope.TALK)
     async def _create(self, request: web.Request) -> web.Response:
         """Raises BadOffer, BadMessage for settings that cannot be had, and NoRoom."""
-        body, wishes = await _read(request, self._settings.server.offer_bytes)
-        offer = check_offer(body, self._settings.server)
-        with ExitStack() as place:
-            session = place.enter_context(self._reception.admit())
-            wire = self._wire(session)
-            update = _update(wire, wishes) if wishes is not None else None
-            peer = await answer(offer, self._settings, wire, self._metronome)
-            if update is not None:
-                peer.microphone.ask(update)
-            if self._closed:
-                await peer.close()
-                raise NoRoom("The server is shutting down.")
-            name = f"call_{secrets.token_urlsafe(16)}"
-            running = self._run(name, session, peer, identity.caller(request), place.pop_all())
-            task = asyncio.create_task(running, name=name)
-            self._calls[name] = _Call(peer, task)
+        offer, wishes = await _read(request, self._settings.server.offer_bytes)
+        model = request.query.get("model", "")[:128]
+        call = await self.begin(
+            offer,
+            Language(lambda session: self._wire(session, model)),
+            caller=identity.caller(request),
+            model=model,
+            first=lambda wire: _updates(wire, [admission.of(request).update(), _update(wishes)]),
+        )
         return web.Response(
-            status=201, text=peer.answer_sdp, content_type="application/sdp", headers={"Location": f"{PATH}/{name}"}
+            status=201,
+            text=call.peer.answer_sdp,
+            content_type="application/sdp",
+            headers={"Location": f"{PATH}/{call.name}"},
         )
 
     async def _run(self, name: str, session: str, peer: WebrtcPeer, caller: str, place: ExitStack) -> None:
@@ -110,40 +158,32 @@ class Calls:
                 await peer.close()
                 del self._calls[name]
 
+    @scope(Scope.TALK)
     async def _hang_up(self, request: web.Request) -> web.Response:
         """The call ends; its place is free a moment later. Raises PeerError."""
-        call = self._calls.get(request.match_info["call"])
-        if call is None:
-            raise PeerError("call_id_not_found", "There is no such call; it may be over.")
-        call.peer.hang_up()
+        self.find(request.match_info["call"]).peer.hang_up()
         return web.Response(status=204)
+
+    @scope(Scope.TALK)
+    async def _refuse(self, request: web.Request) -> web.Response:
+        """Raises PeerError, always."""
+        self.find(request.match_info["call"])
+        raise PeerError("sip_only", "Calls by WebRTC are accepted as they come; this is for telephone calls alone.")
 
 
 async def _read(request: web.Request, most: int) -> tuple[bytes, bytes | None]:
     """The offer and, from a form, the wished settings, read within a deadline. Raises BadOffer."""
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with body.patience():
             match request.content_type:
                 case "application/sdp":
-                    return await _body(request, most), None
+                    return await body.read(request, most), None
                 case "multipart/form-data":
                     form = await request.post()
                     return _part(form, "sdp"), _part(form, "session") if "session" in form else None
-    except TimeoutError:
-        raise BadOffer("offer_too_slow", f"the offer did not come within {_BODY_SECONDS} s") from None
     except ValueError as error:
         raise BadOffer("bad_form", f"the form cannot be read: {error}") from error
     raise BadOffer("bad_content_type", f"Content-Type is {request.content_type}; application/sdp is expected")
-
-
-async def _body(request: web.Request, most: int) -> bytes:
-    """The body of at most `most` bytes. Raises BadOffer."""
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > most:
-            raise BadOffer("offer_too_large", f"the offer is larger than {most} bytes")
-    return bytes(body)
 
 
 def _part(form: Mapping[str, str | bytearray | bytes | web.FileField], name: str) -> bytes:
@@ -155,11 +195,18 @@ def _part(form: Mapping[str, str | bytearray | bytes | web.FileField], name: str
     return part.encode() if isinstance(part, str) else bytes(part)
 
 
-def _update(wire: Wire, wishes: bytes) -> Command | None:
-    """The settings of a form's `session` part as the command that a client would send first. Raises BadMessage."""
+def _update(wishes: bytes | None) -> str | None:
+    """A form's `session` part as the message that a client would send first. Raises BadMessage."""
+    if wishes is None:
+        return None
     try:
         session = json.loads(wishes)
     except (ValueError, RecursionError) as error:
         raise BadMessage("invalid_json", f"the part 'session' is not JSON: {error}", param="session") from None
-    command = wire.decode(json.dumps({"type": "session.update", "session": session}))
-    return command if isinstance(command, Command) else None
+    return json.dumps({"type": "session.update", "session": session})
+
+
+def _updates(wire: Wire, messages: Sequence[str | None]) -> list[Command]:
+    """Raises BadMessage."""
+    read = [wire.decode(message) for message in messages if message is not None]
+    return [command for command in read if isinstance(command, Command)]

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from aiortc import RTCDataChannel
 
 from voicechat.audio import AudioFrame
-from voicechat.commands import Command
+from voicechat.commands import Command, HangUp
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed
 
@@ -45,7 +45,8 @@ class Wire(Protocol):
 class EventChannel:
     """Keeps what is said before the channel opens; then both ways. Nothing here blocks or raises.
 
-    `ask` takes the caller's commands; `fail` is told when the caller does not read. `label` is the channel's name.
+    `ask` takes the caller's commands; `end` is told why the call has to end: the caller does not read, or has hung up
+    by a message. `label` is the channel's name.
     """
 
     def __init__(
@@ -53,13 +54,13 @@ class EventChannel:
         wire: Wire,
         message_bytes: int,
         ask: Callable[[Command], None],
-        fail: Callable[[str], None],
+        end: Callable[[str], None],
         label: str = LABEL,
     ) -> None:
         self._wire = wire
         self._message_bytes = message_bytes
         self._ask = ask
-        self._fail = fail
+        self._end = end
         self._label = label
         self._early: deque[str] = deque()
         self._channel: RTCDataChannel | None = None
@@ -93,7 +94,7 @@ class EventChannel:
                 self._early.append(text)
         elif self._channel.readyState == "open":
             if self._channel.bufferedAmount > _UNREAD:
-                self._fail("events_unread")
+                self._end("events_unread")
                 return
             try:
                 self._channel.send(text)
@@ -107,7 +108,9 @@ class EventChannel:
             self.notify(Failed(error.code, error.message, error.param, error.event_id))
             return
         self._say(self._wire.answers())
-        if command is not None:
+        if isinstance(command, HangUp):
+            self._end("hung_up")
+        elif command is not None:
             self._ask(command)
 
     def _decode(self, message: str | bytes) -> Command | None:

@@ -9,7 +9,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
 from voicechat.protocols import Reception, Studio
-from voicechat.transport import listing, openapi, page, realtime, rtvi_calls, speech, tickets, transcriptions
+from voicechat.transport import (
+    listing,
+    openapi,
+    page,
+    realtime,
+    rtvi_calls,
+    sideband,
+    speech,
+    tickets,
+    transcriptions,
+)
 from voicechat.transport.admin import Admin, Operations
 from voicechat.transport.calls import Calls
 from voicechat.transport.guard import guard
@@ -78,7 +88,8 @@ def build(
     if studio is not None:
         for door in (speech, transcriptions, listing):
             app.add_routes(door.routes(settings, studio))
-    app.router.add_get("/v1/realtime", realtime.endpoint(settings, reception, metronome, peers))
+    talking = realtime.endpoint(settings, reception, metronome, peers)
+    app.router.add_get("/v1/realtime", sideband.endpoint(settings, calls, talking))
     app.router.add_get("/healthz", health)
     app.router.add_get("/metrics", metrics)
     if admin is not None:

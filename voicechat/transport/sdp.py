@@ -5,9 +5,12 @@ and a name out of place becomes an AttributeError deep inside. So the offer is c
 the library would trip over is refused in words.
 """
 
+import ipaddress
+from collections.abc import Sequence
 from typing import Final
 
-from aiortc.sdp import MediaDescription, SessionDescription
+from aiortc import RTCIceCandidate
+from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from voicechat.config import ServerSettings
 from voicechat.errors import BadOffer
@@ -23,6 +26,9 @@ MALFORMED: Final = (
     ValueError,
 )
 """What the library raises for a text that is no session description."""
+
+_LONGEST: Final = 512
+"""Characters of a network candidate that are read."""
 
 _MOST: Final = {"a=rtpmap:": 64, "a=rtcp-fb:": 128, "a=fmtp:": 64, "a=ssrc:": 64, "a=extmap:": 64}
 """Lines that the library compares with each other; a browser's audio and video together stay below half of this."""
@@ -44,6 +50,35 @@ def check_offer(body: bytes, limits: ServerSettings) -> str:
     for media in description.media:
         _check_transport(media)
     return text
+
+
+def credentials(offer: str) -> str:
+    """What a connection's own checks carry, the same in all of its offers until it begins anew; empty: none."""
+    return next((line.strip() for line in offer.splitlines() if line.startswith("a=ice-ufrag:")), "")
+
+
+def candidates(offer: str) -> Sequence[str]:
+    """The network candidates in an offer, as `read_candidate` takes them."""
+    return [line.removeprefix("a=") for line in offer.splitlines() if line.startswith("a=candidate:")]
+
+
+def read_candidate(text: str, section: str | None, index: int | None) -> RTCIceCandidate | None:
+    """A network candidate of the section of that name or index; None for the mark of the last, and for one with a name.
+
+    Raises BadOffer.
+    """
+    if not text:
+        return None
+    try:
+        candidate = candidate_from_sdp(text[:_LONGEST].strip().removeprefix("candidate:"))
+    except MALFORMED as error:
+        raise BadOffer("bad_candidate", f"{text[:80]!r} is no network candidate") from error
+    try:
+        ipaddress.ip_address(candidate.ip)
+    except ValueError:
+        return None  # as in offers: the caller's own checks reach us sooner
+    candidate.sdpMid, candidate.sdpMLineIndex = section, index
+    return candidate
 
 
 def _text(body: bytes, limits: ServerSettings) -> str:

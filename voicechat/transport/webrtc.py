@@ -6,7 +6,14 @@ import math
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Final
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.stats import RTCRemoteInboundRtpStreamStats
@@ -18,7 +25,8 @@ from voicechat.echo.reverberation import Played
 from voicechat.errors import BadOffer
 from voicechat.events import Event
 from voicechat.protocols import Heard, SpeechChunk
-from voicechat.transport.channel import EventChannel, Wire
+from voicechat.transport.channel import LABEL, EventChannel, Wire
+from voicechat.transport.following import Following
 from voicechat.transport.internals import Line
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
@@ -56,8 +64,9 @@ class WebrtcPeer:
     are left to the library, which misses them after half a minute. `reason` says what it was.
     """
 
-    def __init__(self, settings: Settings, wire: Wire, metronome: Metronome) -> None:
+    def __init__(self, settings: Settings, wire: Wire, metronome: Metronome, label: str = LABEL) -> None:
         self.answer_sdp = ""
+        self.following = Following()
         self.reason: str | None = None
         self.microphone = Microphone(LISTEN_RATE)
         self.playout = Playout(RATE, ahead=settings.playout.ahead)
@@ -71,7 +80,8 @@ class WebrtcPeer:
         self._leave: Callable[[], None] | None = None
         self._listener = Listener(LISTEN_RATE, self._hear)
         self._line: Line | None = None
-        self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up)
+        self._channel = EventChannel(wire, self._server.message_bytes, self._ask, self.hang_up, label)
+        self._candidates = 0  # that came after the offer
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,7 +125,8 @@ class WebrtcPeer:
         return self.playout.cut(turn)
 
     def notify(self, event: Event) -> None:
-        self._channel.notify(event)
+        if self.following.tell(event):
+            self._channel.notify(event)
 
     def hang_up(self, reason: str = "hung_up") -> None:
         """The call is over: `incoming` ends. The first reason counts."""
@@ -126,9 +137,22 @@ class WebrtcPeer:
     async def close(self) -> None:
         """Hangs up and frees tasks, threads and sockets within a second. Safe at any time and from several tasks."""
         self.hang_up("closed")
+        self.following.close()
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
+
+    async def add(self, candidates: Sequence[RTCIceCandidate]) -> None:
+        """Ways to reach the caller that were found after the offer. Raises BadOffer for what cannot be one."""
+        self._candidates += len(candidates)
+        if self._candidates > self._server.offer_candidates:
+            most = self._server.offer_candidates
+            raise BadOffer("too_many_candidates", f"more than {most} candidates came after the offer")
+        try:
+            for candidate in candidates:
+                await self._connection.addIceCandidate(candidate)
+        except _REFUSED as error:
+            raise BadOffer("bad_candidate", f"a candidate cannot be used: {str(error)[:100]}") from error
 
     async def accept(self, offer: str) -> None:
         """Answers a checked offer, once. Raises BadOffer."""
@@ -244,9 +268,14 @@ class WebrtcPeer:
             _log.warning("a WebRTC connection did not close within %s s", _CLOSE)
 
 
-async def answer(offer: str, settings: Settings, wire: Wire, metronome: Metronome) -> WebrtcPeer:
-    """A peer for an offer that `check_offer` has passed; its answer is in `answer_sdp`. Raises BadOffer."""
-    peer = WebrtcPeer(settings, wire, metronome)
+async def answer(
+    offer: str, settings: Settings, wire: Wire, metronome: Metronome, label: str = LABEL
+) -> WebrtcPeer:
+    """A peer for an offer that `check_offer` has passed; its answer is in `answer_sdp`. Raises BadOffer.
+
+    `label` is the name of its data channel.
+    """
+    peer = WebrtcPeer(settings, wire, metronome, label)
     try:
         await peer.accept(offer)
     except BaseException:

@@ -1,0 +1,136 @@
+"""A WebSocket beside a WebRTC call: a program elsewhere is told what happens in the call, and may ask for something.
+
+It is the way to keep tools and instructions on a server of one's own while the sound goes straight to us.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import WSMsgType, web
+
+from voicechat.audio import AudioFrame
+from voicechat.config import Settings
+from voicechat.errors import BadMessage
+from voicechat.events import Event, Failed, SessionEnded
+from voicechat.transport.calls import Call, Calls
+from voicechat.transport.outbox import Outbox
+from voicechat.transport.realtime import HEARTBEAT, STALL
+from voicechat.transport.scopes import Scope, scope
+from voicechat.transport.wire import RealtimeWire
+
+_FLUSH, _CLOSE = 0.4, 0.5
+"""Seconds for the last messages to leave, and for the closing handshake."""
+
+_NOT_READING: Final = 1013
+_GOING_AWAY: Final = 1001
+
+Handler = Callable[[web.Request], Awaitable[web.WebSocketResponse]]
+
+
+class Follower:
+    """One socket beside a call. `run` is its life; the call goes on without it. On the loop."""
+
+    def __init__(self, socket: web.WebSocketResponse, call: Call) -> None:
+        self._socket, self._call = socket, call
+        self._wire = RealtimeWire(call.session, channel="webrtc", model=call.model or "voicechat")
+        self._outbox = Outbox()
+        self._code = 1000
+        self._over = asyncio.Event()
+        self._name = ""
+
+    async def run(self) -> None:
+        """Until the call or the program is at its end. Raises NoRoom, and PeerError when the call is over."""
+        following = self._call.peer.following
+        self._name = following.join(self._tell)
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._read())
+                writing = group.create_task(self._write())
+                await self._over.wait()
+                reading.cancel()
+                self._outbox.close()
+                await asyncio.wait({writing}, timeout=_FLUSH)
+                writing.cancel()
+        finally:
+            following.leave(self._name)
+            with suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(_CLOSE):
+                    await self._socket.close(code=self._code)
+
+    def _tell(self, event: Event) -> None:
+        for message in self._wire.encode(event):
+            if not self._outbox.put(json.dumps(message, ensure_ascii=False, separators=(",", ":"))):
+                self._end(_NOT_READING)
+        if isinstance(event, SessionEnded):
+            self._end(_GOING_AWAY if event.reason == "shutdown" else 1000)
+
+    def _end(self, code: int) -> None:
+        if not self._over.is_set():
+            self._code = code
+            self._over.set()
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                await self._take(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._tell(Failed("not_text", "messages are JSON text"))
+            await asyncio.sleep(0)  # aiohttp hands over what it has without a pause; other callers come between
+        self._end(1000)
+
+    async def _take(self, message: str) -> None:
+        """What it asks goes the way of what the caller asks, behind the sound that came before it."""
+        try:
+            wish = self._wire.decode(message)
+            if isinstance(wish, AudioFrame):
+                raise BadMessage("audio_on_channel", "the sound of this call comes on its audio track")
+        except BadMessage as error:
+            self._tell(Failed(error.code, error.message, error.param, error.event_id))
+            return
+        if wish is not None:
+            await self._call.peer.microphone.room()
+            self._call.peer.microphone.ask(self._call.peer.following.mark(self._name, wish))
+
+    async def _write(self) -> None:
+        try:
+            while (message := await self._outbox.take()) is not None:
+                async with asyncio.timeout(STALL):
+                    await self._socket.send_str(message)
+        except TimeoutError:
+            self._end(_NOT_READING)
+        except ConnectionError:
+            self._end(1000)
+        finally:
+            self._outbox.close()
+
+
+def endpoint(settings: Settings, calls: Calls, otherwise: Handler) -> Handler:
+    """Answers GET /v1/realtime with a call_id; others are for `otherwise`. Raises PeerError before the upgrade."""
+
+    @scope(Scope.TALK)
+    async def follow(request: web.Request) -> web.WebSocketResponse:
+        if "call_id" not in request.query:
+            return await otherwise(request)
+        call = calls.find(request.query["call_id"])
+        socket = web.WebSocketResponse(
+            protocols=("realtime",),
+            heartbeat=HEARTBEAT,
+            timeout=_CLOSE,
+            compress=False,
+            max_msg_size=settings.server.message_bytes,
+        )
+        if not socket.can_prepare(request):
+            raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
+        call.peer.following.check()
+        await socket.prepare(request)
+        try:
+            await Follower(socket, call).run()
+        finally:
+            if request.transport is not None and request.transport.get_write_buffer_size() > 0:
+                request.transport.abort()  # a program that reads nothing would hold the line open for ever
+        return socket
+
+    return follow
