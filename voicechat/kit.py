@@ -1,21 +1,34 @@
 """All tools that run in this house, from however many toolboxes."""
 
+import asyncio
 from collections.abc import Sequence
 
 from voicechat.conversation import Tool, ToolCall
-from voicechat.errors import ToolFailed
+from voicechat.errors import ConfigError, ToolFailed
 from voicechat.protocols import Toolbox
 
 
 class Kit:
-    """Toolboxes joined; a name that two of them have is the first's."""
+    """Toolboxes joined. A name that a second one takes later, while all work, stays the first's."""
 
     def __init__(self, boxes: Sequence[Toolbox] = ()) -> None:
+        """Raises ConfigError when two have a tool of one name already."""
         self._boxes = tuple(boxes)
+        for box in boxes:
+            for tool in box.tools:
+                owner = self._owner(tool.name)
+                if owner is not None and owner is not box:
+                    raise ConfigError(
+                        "bad_config", f"agent.tools: {owner.label} and {box.label} both have a tool named {tool.name}"
+                    )
 
     @property
     def tools(self) -> Sequence[Tool]:
-        return [tool for box in self._boxes for tool in box.tools if self._owner(tool.name) is box]
+        found: dict[str, Tool] = {}
+        for box in self._boxes:
+            for tool in box.tools:
+                found.setdefault(tool.name, tool)
+        return tuple(found.values())
 
     def label(self, name: str) -> str:
         """Of the toolbox that has the tool; empty: none has."""
@@ -30,8 +43,9 @@ class Kit:
         return await owner.call(call)
 
     async def close(self) -> None:
-        for box in self._boxes:
-            await box.close()
+        async with asyncio.TaskGroup() as group:
+            for box in self._boxes:
+                group.create_task(box.close())
 
     def _owner(self, name: str) -> Toolbox | None:
         return next((box for box in self._boxes if any(tool.name == name for tool in box.tools)), None)

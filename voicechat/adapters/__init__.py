@@ -9,11 +9,12 @@ Each file has one function for `choose`, called on the engine's lane (it may blo
     turn/   load(settings: Settings) -> TurnDetector
     spotter/ load(settings: Settings) -> Spotter
     aec/    load() -> Canceller, for `talk` alone
+    tool/   async load(settings: Settings, lanes: Callable[[str, float], Lane]) -> list[Toolbox], all of them are used
 
 It raises AdapterUnavailable when the model or library it needs is not here, before importing anything heavy, or
 EngineFailed when the model is here and broken.
 
-What engines are made of is beside them, in folders of its own: whisper/, piper/ and onnx/.
+What they are made of is beside them, in folders of its own: whisper/, piper/, onnx/, chat/ and toolbox/.
 """
 
 import importlib

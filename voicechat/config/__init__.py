@@ -9,7 +9,7 @@ from voicechat.config.serving import LogSettings, PlayoutSettings, ServerSetting
 from voicechat.config.settings import Settings
 from voicechat.config.sources import changed, load
 from voicechat.config.speaking import EspeakSettings, PiperSettings, TtsSettings
-from voicechat.config.tools import ToolSettings
+from voicechat.config.tools import FunctionSettings, McpSettings, ToolSettings
 from voicechat.config.turns import BargeInSettings, EndpointingSettings, TurnSettings, WaitingSettings
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "BargeInSettings",
     "EndpointingSettings",
     "EspeakSettings",
+    "FunctionSettings",
     "LogSettings",
+    "McpSettings",
     "ModelSettings",
     "NameSettings",
     "OpenaiSettings",

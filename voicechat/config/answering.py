@@ -28,6 +28,8 @@ class OpenaiSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     speculate: bool = True
     """The server is asked while the caller may still go on (`turn.preempt`); some answers are then thrown away."""
+    usage: bool = True
+    """Ask the server what an answer cost; some old ones refuse that."""
 
 
 class ScriptedAgentSettings(Section):

@@ -2,17 +2,23 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Final, get_args
+from typing import Final, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+_NAME: Final = "up to 64 letters, digits, _ and -"
+
 _PATTERNS: Final = {
+    "[key]": _NAME,
     "affinity": "memory, or an address that begins with redis:// or rediss://",
     "base_url": "an address that begins with http:// or https://",
     "device": "auto, cpu, cuda or cuda:N",
     "hub": "an address that begins with https://, or http:// on this machine",
     "languages": "tags such as en or en-GB",
+    "name": _NAME,
+    "python": "module:function",
+    "url": "an address that begins with http:// or https://",
 }
 """What a setting's pattern says, for people."""
 
@@ -41,6 +47,8 @@ def _allowed(details: ErrorDetails) -> str:
             return "a section of settings is expected"
         case "string_pattern_mismatch" if words := _PATTERNS.get(_key(details)):
             return f"allowed: {words}"
+        case "value_error":  # a section's own rule
+            return str(details["ctx"]["error"])
     message = details["msg"]
     return f"{message[0].lower()}{message[1:]}".replace("input should be", "allowed:", 1)
 
@@ -51,7 +59,13 @@ def _key(details: ErrorDetails) -> str:
 
 
 def _fields(location: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
+    """The settings that a section may have; those in lists and tables of sections stand behind a number or a name."""
+    entries = False
     for part in location:
+        if entries:
+            entries = False
+            continue
         kind = schema.model_fields[str(part)].annotation
+        entries = get_origin(kind) in (tuple, dict)
         schema = next(one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel))
     return list(schema.model_fields)

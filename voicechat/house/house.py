@@ -14,7 +14,7 @@ from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
 from voicechat.errors import NoRoom, VoicechatError
 from voicechat.events import Failed
-from voicechat.house import lag, listening, voices
+from voicechat.house import lag, listening, tools, voices
 from voicechat.house.engines import Engines
 from voicechat.house.lanes import Lanes
 from voicechat.house.listening import Listening
@@ -67,7 +67,7 @@ class House:
         self._opened.push_async_callback(self._lanes.close)
         self.agent = adapters.choose("agent", settings.agent.engine, settings)
         self._opened.push_async_callback(lambda: self.agent.close())  # whoever it is by then
-        self.kit = Kit()
+        self.kit = await tools.gathered(settings, self._lanes.new)
         self._opened.push_async_callback(self.kit.close)
         helping = self._lanes.new("house", settings.asr.deadline)
         self.engines = engines = Engines(

@@ -2,17 +2,23 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.fakes_openai import Answer, FakeOpenai, serving
 from voicechat.adapters.agent import openai as adapter
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Ended, Item, Piece, Role, SessionSettings, Tokens, Tool, ToolCall
 from voicechat.errors import AgentError
 
 SHORT = 0.2
 HELLO = (Item("1", Role.USER, "Hello?"),)
+WEATHER = Tool("weather", "Tells it.", '{"type": "object", "properties": {"city": {"type": "string"}}}')
+CLOCK = Tool("clock", "Tells the time.", '{"type": "object"}')
+EQUIPPED = SessionSettings(tools=(WEATHER, CLOCK))
+RAIN = ToolCall("call_rain", "weather", '{"city": "Ulm"}')
+TIME = ToolCall("call_time", "clock", "{}")
 
 
 def settings(url: str, **changes: object) -> Settings:
@@ -33,13 +39,20 @@ async def talking(
 
 
 async def said(agent: adapter.ChatAgent, history: Sequence[Item] = HELLO, instructions: str = "") -> list[str]:
-    async with aclosing(agent.reply(history, SessionSettings(instructions=instructions))) as reply:
-        return [text async for text in reply]
+    pieces = await answered(agent, history, SessionSettings(instructions=instructions))
+    return [piece for piece in pieces if isinstance(piece, str)]
 
 
-async def failure(answer: Answer, **changes: object) -> tuple[AgentError, list[str]]:
-    """The error of an answer, and the words that came before it."""
-    words: list[str] = []
+async def answered(
+    agent: adapter.ChatAgent, history: Sequence[Item] = HELLO, asked: SessionSettings | None = None
+) -> list[Piece]:
+    async with aclosing(agent.reply(history, asked or SessionSettings())) as reply:
+        return [piece async for piece in reply]
+
+
+async def failure(answer: Answer, **changes: object) -> tuple[AgentError, list[Piece]]:
+    """The error of an answer, and what came before it."""
+    words: list[Piece] = []
     async with talking(answer, **changes) as (_, agent):
         with pytest.raises(AgentError) as caught:
             async for text in agent.reply(HELLO, SessionSettings()):
@@ -60,6 +73,7 @@ async def test_request_carries_model_limits_and_instructions() -> None:
         "max_tokens": 77,
         "temperature": 0.1,
         "stream": True,
+        "stream_options": {"include_usage": True},
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
     }
     assert server.headers[0]["Authorization"] == "Bearer sesame"
@@ -224,3 +238,127 @@ async def test_key_is_not_in_the_error() -> None:
     error, _ = await failure(Answer(status=401, message="no such key: sk-canary-123"), api_key="sk-canary-123")
     assert "canary" not in error.message
     assert "no such key: ***" in error.message
+
+
+async def test_request_offers_the_tools_only_when_there_are_some() -> None:
+    async with talking() as (server, agent):
+        await said(agent)
+        await answered(agent, asked=EQUIPPED)
+    without, offering = server.requests
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & without.keys()
+    assert offering["tools"][0] == {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "description": "Tells it.",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
+    }
+    assert [tool["function"]["name"] for tool in offering["tools"]] == ["weather", "clock"]
+    assert not {"tool_choice", "parallel_tool_calls"} & offering.keys()
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("none", "none"),
+        ("required", "required"),
+        ("clock", {"type": "function", "function": {"name": "clock"}}),
+        ("nonesuch", None),
+    ],
+)
+async def test_choice_of_tools_reaches_the_server(choice: str, sent: object) -> None:
+    async with talking() as (server, agent):
+        await answered(agent, asked=replace(EQUIPPED, tool_choice=choice, parallel_tools=False))
+    assert server.requests[0].get("tool_choice") == sent
+    assert server.requests[0]["parallel_tool_calls"] is False
+
+
+async def test_calls_come_whole_after_the_words() -> None:
+    async with talking(Answer(words=("Let me see.",), calls=(RAIN, TIME))) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == ["Let me see.", RAIN, TIME]
+
+
+async def test_calls_alone_are_an_answer() -> None:
+    async with talking(Answer(words=(), calls=(RAIN,))) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == [RAIN]
+
+
+async def test_server_reads_calls_and_outputs_in_order() -> None:
+    history = (
+        Item("1", Role.USER, "Weather and time?"),
+        Item("2", Role.ASSISTANT, "Let me see."),
+        RAIN.item("3"),
+        RAIN.result("4", "rain"),
+        TIME.item("5"),
+        TIME.result("6", "noon"),
+        Item("7", Role.ASSISTANT, "Rain, at noon."),
+        Item("8", Role.USER, "Thanks."),
+    )
+    async with talking() as (server, agent):
+        await answered(agent, history, EQUIPPED)
+    rain = {"id": "call_rain", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Ulm"}'}}
+    time = {"id": "call_time", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    assert server.requests[0]["messages"][1:] == [
+        {"role": "user", "content": "Weather and time?"},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [rain]},
+        {"role": "tool", "tool_call_id": "call_rain", "content": "rain"},
+        {"role": "assistant", "content": None, "tool_calls": [time]},
+        {"role": "tool", "tool_call_id": "call_time", "content": "noon"},
+        {"role": "assistant", "content": "Rain, at noon."},
+        {"role": "user", "content": "Thanks."},
+    ]
+
+
+async def test_an_id_that_was_used_before_is_replaced() -> None:
+    history = (*HELLO, RAIN.item("2"), RAIN.result("3", "rain"))
+    async with talking(Answer(words=(), calls=(RAIN,))) as (_, agent):
+        (call,) = await answered(agent, history, EQUIPPED)
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == (RAIN.name, RAIN.arguments)
+    assert call.id.startswith("call_") and call.id != RAIN.id
+
+
+async def test_arguments_that_are_no_json_are_a_fault() -> None:
+    error, before = await failure(Answer(words=("Well.",), calls=(ToolCall("c", "weather", '{"city": '),)))
+    assert (error.code, before) == ("agent_failed", ["Well."])
+    assert "called 'weather' with arguments that are no JSON object" in error.message
+
+
+async def test_answer_cut_short_keeps_its_whole_calls_and_says_so() -> None:
+    answer = Answer(words=(), calls=(RAIN, ToolCall("c", "clock", '{"zone')), finish="length")
+    async with talking(answer) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == [RAIN, Ended("max_output_tokens")]
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"), [("length", "max_output_tokens"), ("content_filter", "content_filter"), ("stop", None)]
+)
+async def test_end_before_the_end_is_told(finish: str, reason: str | None) -> None:
+    async with talking(Answer(words=("Once",), finish=finish)) as (_, agent):
+        assert await answered(agent) == ["Once", *([Ended(reason)] if reason else [])]
+
+
+async def test_caller_may_ask_for_less_and_never_for_more() -> None:
+    async with talking(max_tokens=100) as (server, agent):
+        for wanted in (30, 3000, None):
+            await answered(agent, asked=SessionSettings(max_tokens=wanted))
+    assert [request["max_tokens"] for request in server.requests] == [30, 100, 100]
+
+
+async def test_cost_is_told() -> None:
+    cost = Tokens(read=20, cached=5, written=3)
+    async with talking(Answer(words=("Hi.",), cost=cost)) as (_, agent):
+        assert await answered(agent) == ["Hi.", Ended("", cost)]
+
+
+async def test_old_server_is_not_asked_for_the_cost() -> None:
+    async with talking(Answer(words=("Hi.",), cost=Tokens(1, 0, 1)), usage=False) as (server, agent):
+        assert await answered(agent) == ["Hi."]
+    assert "stream_options" not in server.requests[0]
+
+
+async def test_pieces_of_a_call_keep_the_deadline_away() -> None:
+    answer = Answer(words=(), calls=(RAIN,), between=0.6 * SHORT)
+    async with talking(answer, first_token=2 * SHORT, next_token=2 * SHORT) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == [RAIN]

@@ -5,16 +5,19 @@ import importlib.util
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from voicechat.adapters.chat import chunks
+from voicechat.adapters.chat.calls import Calls
+from voicechat.adapters.chat.messages import messages, tools
 from voicechat.config import OpenaiSettings, Settings
-from voicechat.conversation import Item, SessionSettings
+from voicechat.conversation import Ended, Item, Piece, SessionSettings, Tokens, ToolCall
 from voicechat.errors import AdapterUnavailable, AgentError
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncStream
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionChunk
 
 T = TypeVar("T")
 
@@ -102,28 +105,39 @@ class ChatAgent:
             ),
         )
 
-    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
-        """The answer's text as it comes; a model's separate reasoning is left out.
+    async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[Piece]:
+        """The answer's text as it comes, then the tools it calls; a model's separate reasoning is left out.
 
         Closing or cancelling it closes the connection, and so ends the work at the server. Raises AgentError with
         the code agent_timeout, agent_unreachable, agent_refused, agent_failed (a fault at the server) or agent_empty.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.first_token
-        messages = _messages(settings.instructions or self._instructions, history)
-        stream = await self._within(deadline, self._open(messages))
-        empty, room = True, CHARS_A_TOKEN * self._settings.max_tokens
+        calling = Calls({item.call for item in history})
+        empty, end, tokens = True, "", None
+        limit = min(self._settings.max_tokens, settings.max_tokens or self._settings.max_tokens)
+        room = CHARS_A_TOKEN * limit
+        stream = await self._within(deadline, self._open(history, settings, limit))
         async with stream:
             while room > 0 and (chunk := await self._within(deadline, anext(stream, None))) is not None:
-                if text := _text(chunk):
+                called = calling.add(chunks.calls(chunk))
+                if text := chunks.text(chunk):
                     yield text
-                    empty, room = empty and text.isspace(), room - len(text)
-                    deadline = loop.time() + self._settings.next_token
-                if _finished(chunk):
-                    await self._drain(stream)
+                    empty = empty and text.isspace()
+                if text or called:
+                    deadline, room = loop.time() + self._settings.next_token, room - len(text) - called
+                tokens = chunks.tokens(chunk) or tokens
+                if end := chunks.finished(chunk):
+                    tokens = await self._drain(stream) or tokens
                     break
+        reason = chunks.REASONS.get(end, "") if room > 0 else chunks.REASONS["length"]
+        for call in self._called(calling, cut=bool(reason)):
+            yield call
+            empty = False
         if empty:
             raise AgentError("agent_empty", f"{self._place} answered without any text")
+        if reason or tokens is not None:
+            yield Ended(reason, tokens)
 
     async def close(self) -> None:
         await self._client.close()
@@ -132,14 +146,26 @@ class ChatAgent:
     def _place(self) -> str:
         return f"{self._settings.model} at {self._settings.base_url}"
 
-    def _open(self, messages: "list[ChatCompletionMessageParam]") -> "Awaitable[AsyncStream[ChatCompletionChunk]]":
+    def _open(
+        self, history: Sequence[Item], settings: SessionSettings, limit: int
+    ) -> "Awaitable[AsyncStream[ChatCompletionChunk]]":
+        more: dict[str, Any] = tools(settings)
+        if self._settings.usage:
+            more["stream_options"] = {"include_usage": True}
         return self._client.chat.completions.create(
             model=self._settings.model,
-            messages=messages,
-            max_tokens=self._settings.max_tokens,
+            messages=messages(settings.instructions or self._instructions, history),
+            max_tokens=limit,
             temperature=self._settings.temperature,
             stream=True,
+            **more,
         )
+
+    def _called(self, calls: Calls, *, cut: bool) -> list[ToolCall]:
+        try:
+            return calls.finished(cut=cut)
+        except ValueError as error:
+            raise AgentError("agent_failed", f"{self._place} {error}") from error
 
     async def _within(self, deadline: float, step: Awaitable[T]) -> T:
         """The step's result; its failures, and being late, as AgentError."""
@@ -156,53 +182,20 @@ class ChatAgent:
         except (self._openai.APIError, ValueError) as error:  # an error inside the stream, or no JSON
             raise AgentError("agent_failed", f"{self._place} broke off: {_line(str(error))}") from error
 
-    async def _drain(self, stream: "AsyncStream[ChatCompletionChunk]") -> None:
-        """Reads what follows the text, so that the connection can serve the next turn; nothing there matters."""
+    async def _drain(self, stream: "AsyncStream[ChatCompletionChunk]") -> Tokens | None:
+        """Reads what follows the text, so that the connection can serve the next turn: what the answer cost."""
         deadline = asyncio.get_running_loop().time() + AFTERMATH
+        tokens = None
         with suppress(AgentError):
-            while await self._within(deadline, anext(stream, None)) is not None:
-                pass
+            while (chunk := await self._within(deadline, anext(stream, None))) is not None:
+                tokens = chunks.tokens(chunk) or tokens
+        return tokens
 
     def _reason(self, error: "APIStatusError") -> str:
         """The server's own words, in one line and without our key."""
         said = error.body.get("message") if isinstance(error.body, dict) else error.body
         text, key = str(said or error), self._settings.api_key
         return _line(text.replace(key, "***") if len(key) >= SECRET_CHARS else text)
-
-
-def _messages(instructions: str, history: Sequence[Item]) -> "list[ChatCompletionMessageParam]":
-    """The history as a chat. Neighbours of one role are joined: many models want roles to alternate."""
-    turns: list[tuple[str, str]] = []
-    for role, text in [("system", instructions), *((item.role.value, item.text) for item in history)]:
-        if not text.strip():
-            continue
-        if turns and turns[-1][0] == role:
-            text = f"{turns.pop()[1]}\n{text}"
-        turns.append((role, text))
-    return [_message(role, text) for role, text in turns]
-
-
-def _message(role: str, text: str) -> "ChatCompletionMessageParam":
-    match role:
-        case "user":
-            return {"role": "user", "content": text}
-        case "assistant":
-            return {"role": "assistant", "content": text}
-        case _:
-            return {"role": "system", "content": text}
-
-
-def _text(chunk: object) -> str:
-    """The text in a chunk. The library checks no types, so that a server's oddities arrive here."""
-    for choice in getattr(chunk, "choices", None) or ():
-        content = getattr(getattr(choice, "delta", None), "content", None)
-        if isinstance(content, str):
-            return content.encode("utf-8", "ignore").decode()  # half a surrogate pair cannot be encoded later
-    return ""
-
-
-def _finished(chunk: object) -> bool:
-    return any(getattr(choice, "finish_reason", None) for choice in getattr(chunk, "choices", None) or ())
 
 
 def _line(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What an agent may have done in this house."""
