@@ -327,6 +327,25 @@ def test_result_that_comes_while_we_speak_is_answered_afterwards() -> None:
     assert second.text == "sunny"
 
 
+def test_program_that_is_quick_with_its_result_need_not_wait_for_our_last_word() -> None:
+    call = Call(agent=ScriptedAgent([[LONG, WEATHER], "sunny"]), session_settings=THEIRS)
+
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        await until(call, ReplyCalled)
+        call.peer.asks(AddItem(Item("result", Role.USER, "sun", kind=Kind.OUTPUT, call="call_1")))
+        call.peer.asks(CreateReply(metadata={"n": "1"}))
+        call.peer.asks(CreateReply(metadata={"n": "2"}, event_id="second"))
+        await until(call, ReplyFinished, 2)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert [event.metadata for event in of(call, ReplyStarted)] == [None, {"n": "1"}]
+    assert [event.item.text for event in of(call, ReplyFinished)] == [LONG, "sunny"]
+    [failed] = of(call, Failed)
+    assert (failed.code, failed.event_id) == ("conversation_already_has_active_response", "second")
+
+
 def test_program_that_cancels_gets_no_answer_to_its_result_either() -> None:
     call = Call(agent=ScriptedAgent([[LONG, WEATHER]]), session_settings=THEIRS)
 

@@ -26,7 +26,7 @@ from voicechat.turntaking.pairs import awaited
 
 class Obeying:
     """One session's. `create` makes an answer, now or as soon as the caller has been understood and the answer under
-    way is over; `hurry` is told how soon the program wants a turn to end.
+    way is over, and `owed` says whether one waits for that; `hurry` is told how soon the program wants a turn to end.
     """
 
     def __init__(
@@ -35,10 +35,11 @@ class Obeying:
         answering: Answering,
         *,
         create: Callable[[CreateReply], None],
+        owed: Callable[[], bool],
         hurry: Callable[[str], None],
     ) -> None:
         self._session, self._answering = session, answering
-        self._make_answer, self._hurry = create, hurry
+        self._make_answer, self._owed, self._hurry = create, owed, hurry
 
     def obey(self, command: Command) -> None:
         """Does what a command asks; what cannot be done is told and changes nothing."""
@@ -83,10 +84,11 @@ class Obeying:
             command = replace(command, items=tuple(map(self._known, command.items)))
         if self._answering.put_in(command):
             return
-        if (reply := self._answering.reply) is not None:
-            raise BadMessage(
-                "conversation_already_has_active_response", f"the answer {reply.id} is not over: cancel it first"
-            )
+        reply = self._answering.reply
+        if self._owed() or (reply is not None and not reply.calls):  # what it has called for may be there already
+            name = "that was asked for before" if reply is None else reply.id
+            message = f"the answer {name} is not over: cancel it first"
+            raise BadMessage("conversation_already_has_active_response", message)
         self._make_answer(command)
 
     def _known(self, item: Item | str) -> Item:

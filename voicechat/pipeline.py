@@ -91,7 +91,13 @@ class Pipeline:
                 command=self._obey,
             ),
         )
-        self._obeying = Obeying(session, answering, create=self._create, hurry=self._hearing.hurry)
+        self._obeying = Obeying(
+            session,
+            answering,
+            create=self._create,
+            owed=lambda: self._owed is not None,
+            hurry=self._hearing.hurry,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered = False  # something was understood that wants an answer
         self._owed: CreateReply | None = None  # asked for while the caller is being understood, or answered

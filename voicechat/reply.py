@@ -187,6 +187,11 @@ class Reply:
         made = [*clauses.push("".join(self._draft.made)), *clauses.finish()]
         return BrokenOff(self.item.id, " ".join(made), self._draft.whole, self._settings)
 
+    @property
+    def calls(self) -> bool:
+        """Whether it has asked the caller's program for a tool."""
+        return bool(self._ledger.calls)
+
     def ending(self, seconds: float) -> bool:
         """Whether no more than so much of it is left to be heard."""
         return self._all_queued and self._peer.left <= seconds
