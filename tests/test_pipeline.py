@@ -374,7 +374,7 @@ def test_failing_agent_speaks_the_fallback_and_the_next_turn_works() -> None:
     assert (failed.status, failed.reason) == (ReplyStatus.FAILED, "agent_timeout")
     assert failed.item.text == call.settings.agent.fallback
     assert completed.status is ReplyStatus.COMPLETED
-    assert [event.code for event in of(call, Failed)] == ["agent_timeout"]
+    assert [(event.code, event.reply) for event in of(call, Failed)] == [("agent_timeout", failed.reply)]
 
 
 def test_failing_synthesizer_is_told_and_the_next_turn_works() -> None:

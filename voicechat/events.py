@@ -288,12 +288,16 @@ class TurnMeasured(Event):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """Something went wrong and the session goes on; `event_id` names the client's message, if one did it."""
+    """Something went wrong and the session goes on; `event_id` names the client's message, if one did it.
+
+    `reply` is the answer that fails of it, whose end tells of it, too.
+    """
 
     code: str
     message: str
     param: str | None = None
     event_id: str | None = None
+    reply: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,7 @@ class Pipeline:
         error = EngineFailed("stalled", f"nothing has come of the answer for {self._settings.turn.give_up:g} s")
         self._understanding.give_up(error)
         self._unanswered, self._owed = False, None
-        self._session.fail(error)
+        self._session.fail(error, reply=self._session.reply)
         self._answering.give_up(error)
 
     # What the caller's program asks

@@ -164,7 +164,7 @@ class Reply:
         elif error is None:
             self._finish(ReplyStatus.COMPLETED)
         else:
-            self._session.fail(error)
+            self._session.fail(error, reply=self.id)
             self._finish(ReplyStatus.FAILED, error.code, error.message)
 
     def stop(self, reason: str, error: VoicechatError | None = None) -> None:

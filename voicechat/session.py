@@ -43,12 +43,12 @@ class Session:
         for observe in self._observers:
             observe(event)
 
-    def fail(self, error: VoicechatError, event_id: str | None = None) -> None:
-        """Tells that something went wrong; the session goes on."""
+    def fail(self, error: VoicechatError, event_id: str | None = None, reply: str | None = None) -> None:
+        """Tells that something went wrong, perhaps with an answer; the session goes on."""
         param = None
         if isinstance(error, BadMessage):
             param, event_id = error.param, error.event_id or event_id
-        self.emit(Failed(error.code, error.message, param, event_id))
+        self.emit(Failed(error.code, error.message, param, event_id, reply))
 
     def tell_state(self) -> None:
         """Emits StateChanged when the floor has moved since the last time."""
