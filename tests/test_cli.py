@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import wave
@@ -21,6 +22,7 @@ from voicechat.audio import read_wav, resample, write_wav
 
 ROOT = Path(__file__).parent.parent
 DEADLINE = 40.0
+SECRET = "key-of-one-who-talks"
 
 
 def voicechat(*arguments: str | Path, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -36,11 +38,12 @@ def voicechat(*arguments: str | Path, cwd: Path = ROOT, **environ: str) -> subpr
 
 
 @contextmanager
-def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server and its ready line; it is stopped afterwards, if it has not been."""
     process = subprocess.Popen(
         [sys.executable, "-m", "voicechat", "serve", "--port", "0", *arguments],
         cwd=ROOT,
+        env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -141,6 +144,86 @@ def test_server_ends_well_on_sigint_with_a_call_open() -> None:
         asyncio.run(interrupt_in_a_call(process, address(ready)))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (("--host", "0.0.0.0"), "a key (access.keys, or VOICECHAT_KEYS), and TLS (--tls-cert and --tls-key)"),
+        (("--host", "::", "--behind-proxy", "10.0.0.5"), "a key (access.keys, or VOICECHAT_KEYS)"),
+    ],
+)
+def test_server_that_others_could_reach_wants_a_key_and_tls(arguments: tuple[str, ...], needed: str) -> None:
+    result = voicechat("serve", "--port", "0", *arguments)
+    assert (result.returncode, result.stdout) == (78, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"server.host: found '{arguments[1]}', where others reach it; needed: {needed}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "told"),
+    [
+        (("--behind-proxy", "proxy"), {}, "serve: access.behind_proxy.0: found 'proxy'"),
+        (("--tls-cert", "none.pem"), {}, "server.tls_key: is missing; a certificate and its key go together"),
+        ((), {"VOICECHAT_KEYS": f"kitchen {SECRET}"}, "VOICECHAT_KEYS: found 2 words; expected: "),
+        ((), {"VOICECHAT__ACCESS__KEYS": "none.txt"}, "access.keys: none.txt cannot be read: No such file"),
+        ((), {"VOICECHAT__ACCESS__ORIGINS": "*"}, "VOICECHAT__ACCESS__ORIGINS: access.origins.0: found '*'; allowed: "),
+    ],
+)
+def test_mistakes_of_access_are_told_in_a_line(arguments: tuple[str, ...], environ: dict[str, str], told: str) -> None:
+    result = voicechat("serve", "--port", "0", *arguments, cwd=ROOT, **environ)
+    assert (result.returncode, result.stdout) == (78, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(told) and SECRET not in line
+
+
+def test_phone_on_the_network_is_served_over_tls_with_a_key(tmp_path: Path) -> None:
+    """As the commands say: a certificate, a key, and a server on every address."""
+    told = voicechat("cert", "kiosk.test", "--out", tmp_path)
+    assert told.returncode == 0 and f"--tls-cert {tmp_path}/server.pem --tls-key {tmp_path}/server.key" in told.stdout
+    made = voicechat("key", "phone")
+    secret = made.stderr.split()[-1]
+    assert made.stdout.startswith("phone talk sha256:") and secret not in made.stdout
+    keys = tmp_path / "keys.txt"
+    keys.write_text(made.stdout)
+    keys.chmod(0o600)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+
+    async def call(url: str) -> None:
+        async with aiohttp.ClientSession() as client:
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+                await client.ws_connect(f"{url}/v1/realtime", ssl=trusting)
+            headers = {"Authorization": f"Bearer {secret}"}
+            async with client.ws_connect(f"{url}/v1/realtime", ssl=trusting, headers=headers) as socket:
+                assert (await socket.receive_json(timeout=DEADLINE))["type"] == "session.created"
+
+    tls = ("--tls-cert", str(tmp_path / "server.pem"), "--tls-key", str(tmp_path / "server.key"))
+    with server("--host", "0.0.0.0", *tls, VOICECHAT__ACCESS__KEYS=str(keys)) as (_, ready):
+        url = re.search(r"https://127\.0\.0\.1:\d+", ready)
+        assert url is not None
+        asyncio.run(call(url.group()))
+        ask, trust = ("models", "list", "--url", url.group()), {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+        for environ, reason in (
+            (trust, "This needs a key, in the header Authorization: Bearer."),
+            ({**trust, "VOICECHAT_KEY": secret}, "This needs a key with the scope operate."),
+            ({}, "its certificate is not trusted here"),
+        ):
+            told = voicechat(*ask, cwd=ROOT, **environ)
+            assert told.returncode == 1 and told.stderr.startswith(f"{url.group()}: {reason}")
+
+
+def test_terminal_shows_its_key(tmp_path: Path) -> None:
+    question = tmp_path / "question.wav"
+    assert voicechat("say", "what is your name", "-o", question).returncode == 0
+    keys = f"kitchen talk {SECRET}; desk operate {SECRET[::-1]}"
+    with server(VOICECHAT_KEYS=keys) as (_, ready):
+        url = address(ready)
+        refused = voicechat("talk", "--url", url, "--wav", question)
+        assert refused.returncode == 1 and "it wants a key" in refused.stderr
+        talked = voicechat("talk", "--url", url, "--wav", question, "--key", SECRET)
+        assert (talked.returncode, talked.stderr) == (0, "")
+        listed = voicechat("models", "list", "--url", url, "--json", VOICECHAT_KEY=SECRET[::-1])
+        assert listed.returncode == 0 and listed.stdout.startswith("[")
+
+
 def test_port_in_use_is_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -225,11 +308,15 @@ def test_transcribe_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:
         (("say", " ... ", "-o", "x.wav"), "there is nothing to say in ' ... '"),
         (("demo", "--out", "none/x.wav"), "none/x.wav: cannot be written: No such file or directory"),
         (("demo", "--out", "/"), "/: cannot be written: Is a directory"),
-        (("serve", "--port", "0", "--host", "no.such.host.invalid"), "cannot listen on no.such.host.invalid:0: "),
+        (
+            ("serve", "--port", "0", "--host", "no.such.host.invalid", "--behind-proxy", "10.0.0.5"),
+            "cannot listen on no.such.host.invalid:0: ",
+        ),
     ],
 )
 def test_commands_tell_what_is_wrong_in_a_line(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
-    result = voicechat(*arguments, cwd=tmp_path, VOICECHAT__TTS__ENGINE="espeak")
+    keys = f"kitchen talk {SECRET}"
+    result = voicechat(*arguments, cwd=tmp_path, VOICECHAT__TTS__ENGINE="espeak", VOICECHAT_KEYS=keys)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert reason in line

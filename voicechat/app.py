@@ -13,9 +13,10 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from voicechat import bind, logs
-from voicechat.config import Settings
+from voicechat.config import Settings, variables
 from voicechat.errors import VoicechatError
 from voicechat.house import House
+from voicechat.transport import keys, tls
 
 SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
@@ -28,22 +29,22 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
     """Serves until `stop` is set; calls `ready` with one line that names the URL. Raises VoicechatError."""
     from aiohttp import web
 
-    bind.check(settings)
+    known = keys.load(settings.access.keys, variables())
+    bind.check(settings, known)
+    secure = tls.context(settings)
     house = House(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(house.close)
         if not await _before(stop, _unwrapped(_load(house))):
             return
-        from voicechat.transport import http, tls, wyoming
+        from voicechat.transport import http, wyoming
         from voicechat.transport.silence import SILENCE
 
-        site = http.build(
-            settings, house, registry=house.metrics.registry, operations=house.engines.desk, studio=house.studio
-        )
+        registry, desk = house.metrics.registry, house.engines.desk
+        site = http.build(settings, house, registry=registry, operations=desk, studio=house.studio, keys=known)
         runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        secure = tls.context(settings)
         port = await _listen(runner, settings.server.host, settings.server.port, secure)
         await stack.enter_async_context(wyoming.serving(settings, house, house.studio))
         assert runner.server is not None

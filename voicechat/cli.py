@@ -32,6 +32,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 NameArgument = Annotated[str, typer.Argument(help="As `models list` shows it.")]
 ServerOption = Annotated[str | None, typer.Option("--url", help="Of this running server, not of the folder here.")]
+KeyOption = Annotated[str | None, typer.Option("--key", envvar="VOICECHAT_KEY", help="A key of that server.")]
 RunningOption = Annotated[str, typer.Option("--url", help="The running server.")]
 HERE: Final = "http://127.0.0.1:8080"
 
@@ -53,11 +54,28 @@ def serve(
     config: ConfigOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free port.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(metavar="PEM", help="A certificate, for TLS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
+    behind_proxy: Annotated[
+        str | None, typer.Option(metavar="ADDRESS,…", help="Proxies that may ask in the name of others.")
+    ] = None,
 ) -> None:
-    """Run the server until SIGINT or SIGTERM."""
-    settings = _settings(config)
-    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+    """Run the server until SIGINT or SIGTERM.
+
+    Where others reach it, which --host 0.0.0.0 means, it wants a key, and TLS or a proxy that has it.
+    """
+    given = {
+        "server.host": host,
+        "server.port": port,
+        "server.tls_cert": tls_cert,
+        "server.tls_key": tls_key,
+        "access.behind_proxy": behind_proxy,
+    }
+
+    from voicechat import config as configuration
+
+    changes = {key: str(value) for key, value in given.items() if value is not None}
+    settings = configuration.changed(_settings(config), changes, "serve")
 
     from voicechat import app
 
@@ -89,6 +107,7 @@ def talk(
     canceller: Annotated[
         str, typer.Option(help="Takes the loudspeaker out of the microphone: auto (if it is installed), webrtc, none.")
     ] = "auto",
+    key: KeyOption = None,
 ) -> None:
     """Talk to a running server from the terminal."""
     if out is not None and wav is None:
@@ -96,7 +115,7 @@ def talk(
 
     from voicechat.terminal import talk
 
-    talk.run(url, wav, out, canceller)
+    talk.run(url, wav, out, canceller, key)
 
 
 @cli.command()
@@ -185,18 +204,48 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
     """Say whether a configuration can be used."""
     settings = _settings(config)
 
-    from voicechat import adapters
+    from voicechat import adapters, bind
+    from voicechat.config import variables
+    from voicechat.transport import keys, tls
 
+    bind.check(settings, keys.load(settings.access.keys, variables()))
+    tls.context(settings)
     adapters.choose("agent", settings.agent.engine, settings)  # reads the questions and answers; models may still come
     typer.echo(f"{config}: good")
 
 
+@cli.command("key")
+def make_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, such as kitchen.")],
+    scopes: Annotated[str, typer.Argument(help="What it may do: talk, operate, metrics, with commas.")] = "talk",
+) -> None:
+    """Make a key. Its line for the file of keys goes to standard output, the key itself to standard error, once."""
+    from voicechat.transport import keys
+
+    line, secret = keys.make(name, scopes)
+    typer.echo(line)
+    typer.echo(f"The key, which nobody can read from that line: {secret}", err=True)
+
+
+@cli.command("cert")
+def make_certificate(
+    names: Annotated[list[str] | None, typer.Argument(help="More names and addresses of this machine.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder; its authority is used again.")] = Path("tls"),
+) -> None:
+    """Make a certificate for this machine, from an authority of your own that phones can be told to trust."""
+    from voicechat.terminal import certificate
+
+    typer.echo(certificate.told(certificate.make(out, names or [])))
+
+
 @models.command("list")
-def list_models(url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+def list_models(
+    url: ServerOption = None, key: KeyOption = None, json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Show the models that there are; of a running server also what is loaded."""
     from voicechat.terminal import inventory
 
-    found = inventory.listed(_settings(config), url)
+    found = inventory.listed(_settings(config), url, key)
     if json:
         typer.echo(inventory.as_json(found))
     else:
@@ -205,12 +254,16 @@ def list_models(url: ServerOption = None, json: JsonOption = False, config: Conf
 
 @models.command("show")
 def show_model(
-    name: NameArgument, url: ServerOption = None, json: JsonOption = False, config: ConfigOption = None
+    name: NameArgument,
+    url: ServerOption = None,
+    key: KeyOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Show all that is known of a model, and everything that is wrong with it."""
     from voicechat.terminal import inventory
 
-    model = inventory.shown(_settings(config), name, url)
+    model = inventory.shown(_settings(config), name, url, key)
     if json:
         typer.echo(inventory.as_json(model))
     else:
@@ -218,20 +271,24 @@ def show_model(
 
 
 @models.command("load")
-def load_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
+def load_model(
+    name: NameArgument, url: RunningOption = HERE, key: KeyOption = None, json: JsonOption = False
+) -> None:
     """Let a running server load a model, and wait for it."""
     from voicechat.terminal import inventory
 
-    model = inventory.load(url, name)
+    model = inventory.load(url, name, key)
     _tell(model, json, f"{model['name']}: {model.get('state', 'loaded')}")
 
 
 @models.command("unload")
-def unload_model(name: NameArgument, url: RunningOption = HERE, json: JsonOption = False) -> None:
+def unload_model(
+    name: NameArgument, url: RunningOption = HERE, key: KeyOption = None, json: JsonOption = False
+) -> None:
     """Let a running server unload a model that nobody uses."""
     from voicechat.terminal import inventory
 
-    model = inventory.unload(url, name)
+    model = inventory.unload(url, name, key)
     _tell(model, json, f"{model['name']}: {model.get('state', 'unloaded')}")
 
 

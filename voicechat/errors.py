@@ -101,7 +101,7 @@ class BadMessage(PeerError):
 class NotAllowed(PeerError):
     """Who asks may not, by key, address or origin.
 
-    `code` is invalid_api_key, insufficient_scope, foreign_origin, unknown_host or too_many_attempts.
+    `code` is invalid_api_key, insufficient_scope, foreign_origin, unknown_host, not_by_proxy or too_many_attempts.
     """
 
 

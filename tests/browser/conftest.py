@@ -64,7 +64,7 @@ def _serving(**settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     ) as process:
         try:
             assert process.stdout is not None
-            found = re.search(r"http://\S+", process.stdout.readline())
+            found = re.search(r"https?://\S+", process.stdout.readline())
             assert found, "the server did not say that it is ready"
             yield found.group(), process
         finally:
@@ -80,13 +80,16 @@ def serve() -> Serve:
 @pytest.fixture(scope="module")
 def server(serve: Serve) -> Iterator[str]:
     """The URL of a server that the module's tests share."""
-    with serve() as (url, _):
+    with serve(ACCESS__HOSTS=HOST) as (url, _):
         yield url
 
 
 @pytest.fixture
 def browse() -> Iterator[Browse]:
-    """Opens a browser and gives a context of it: `hears` is the WAV at its microphone, `allowed` the permission."""
+    """Opens a browser and gives a context of it: `hears` is the WAV at its microphone, `allowed` the permission.
+
+    `trusts` is the digest of a public key whose certificates it believes.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     if CHROMIUM is None:
         pytest.skip("needs chromium on the path")
@@ -94,8 +97,10 @@ def browse() -> Iterator[Browse]:
     with ExitStack() as stack:
         playwright = stack.enter_context(sync_api.sync_playwright())
 
-        def open_browser(hears: Path | None = None, allowed: bool = True) -> "BrowserContext":
+        def open_browser(hears: Path | None = None, allowed: bool = True, trusts: str = "") -> "BrowserContext":
             flags = [*FLAGS, "--use-fake-ui-for-media-stream"] if allowed else FLAGS
+            if trusts:
+                flags = [*flags, f"--ignore-certificate-errors-spki-list={trusts}"]
             if hears is not None:
                 flags = [*flags, f"--use-file-for-fake-audio-capture={hears}%noloop"]
             browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)

@@ -7,7 +7,7 @@ from voicechat.config.hearing import AsrSettings, VadSettings, WebrtcVadSettings
 from voicechat.config.models import ModelSettings, RoutingSettings
 from voicechat.config.serving import LogSettings, PlayoutSettings, ServerSettings, TransportSettings
 from voicechat.config.settings import Settings
-from voicechat.config.sources import changed, load
+from voicechat.config.sources import changed, load, variables
 from voicechat.config.speaking import EspeakSettings, PiperSettings, TtsSettings
 from voicechat.config.tools import FunctionSettings, McpSettings, ToolSettings
 from voicechat.config.turns import BargeInSettings, EndpointingSettings, TurnSettings, WaitingSettings
@@ -42,4 +42,5 @@ __all__ = [
     "WyomingSettings",
     "changed",
     "load",
+    "variables",
 ]

@@ -14,8 +14,10 @@ _PATTERNS: Final = {
     "affinity": "memory, or an address that begins with redis:// or rediss://",
     "base_url": "an address that begins with http:// or https://",
     "device": "auto, cpu, cuda or cuda:N",
+    "hosts": "names such as kiosk.local, or addresses; without a port",
     "hub": "an address that begins with https://, or http:// on this machine",
     "languages": "tags such as en or en-GB",
+    "origins": "such as https://app.example.org, in full and without a path; no *",
     "name": _NAME,
     "python": "module:function",
     "url": "an address that begins with http:// or https://",
@@ -26,7 +28,7 @@ _PATTERNS: Final = {
 def explain(details: ErrorDetails, where: str, sources: Mapping[str, str], schema: type[BaseModel]) -> str:
     """One mistake as a line: where it is, what was found, and what is allowed; `sources` names keys set elsewhere."""
     key = ".".join(str(part) for part in details["loc"])
-    source = next((name for path, name in sources.items() if path == key or path.startswith(key + ".")), None)
+    source = next((name for path, name in sources.items() if _is_within(path, key) or _is_within(key, path)), None)
     place = f"{source}: {key}" if source else f"{where}: {key}"
     if details["type"] == "extra_forbidden":
         siblings = _fields(details["loc"][:-1], schema)
@@ -38,6 +40,10 @@ def explain(details: ErrorDetails, where: str, sources: Mapping[str, str], schem
     found = repr(details["input"])
     found = found if len(found) <= 60 else f"{found[:57]}..."
     return f"{place}: found {found}; {_allowed(details)}"
+
+
+def _is_within(key: str, outer: str) -> bool:
+    return key == outer or key.startswith(outer + ".")
 
 
 def _allowed(details: ErrorDetails) -> str:

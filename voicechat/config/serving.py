@@ -1,5 +1,6 @@
 """Settings of the doors: `server`, `transport`, `playout` and `log`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +13,9 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    tls_cert: Path | None = None
+    """A certificate with those between it and its root, in PEM; then the port speaks TLS."""
+    tls_key: Path | None = None
     max_sessions: Count = 100
     max_jobs: Count = 8
     """Texts being spoken and recordings being understood at the same time, for who holds no session."""

@@ -5,19 +5,24 @@ what was found and what is allowed.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from voicechat.config.mistakes import explain
+from voicechat.config.section import Section
 from voicechat.config.settings import Settings
 from voicechat.config.yaml_file import read_yaml
 from voicechat.errors import ConfigError
 
+S = TypeVar("S", bound=Section)
+
 PREFIX: Final = "VOICECHAT__"
+
+_PATHS: Final = ("models.root", "agent.faq.file", "access.keys", "server.tls_cert", "server.tls_key")
 
 
 def load(
@@ -32,14 +37,18 @@ def load(
     """
     values = read_yaml(Path(path)) if path is not None else {}
     sources: dict[str, str] = {}
-    variables = {**_read_dotenv(Path(dotenv)), **(os.environ if environ is None else environ)}
-    for name, text in variables.items():
+    for name, text in variables(environ, dotenv).items():
         if name.upper().startswith(PREFIX):
             key = tuple(name[len(PREFIX) :].lower().split("__"))
             _put(values, key, _scalar(text))
             sources[".".join(key)] = name
     settings = _validate(values, str(path) if path is not None else "defaults", sources)
     return _resolve(settings, Path(path).parent if path is not None else Path())
+
+
+def variables(environ: Mapping[str, str] | None = None, dotenv: str | Path = ".env") -> dict[str, str]:
+    """Those of `.env` and, before them, those of the environment. Raises ConfigError."""
+    return {**_read_dotenv(Path(dotenv)), **(os.environ if environ is None else environ)}
 
 
 def changed(settings: Settings, changes: Mapping[str, str], source: str) -> Settings:
@@ -87,17 +96,16 @@ def _put(values: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
 
 def _resolve(settings: Settings, base: Path) -> Settings:
     """Paths made absolute: those of a file are relative to it; `~` is the home directory."""
-    root = settings.models.root.expanduser()
-    file = settings.agent.faq.file
-    return settings.model_copy(
-        update={
-            "models": settings.models.model_copy(update={"root": root if root.is_absolute() else base / root}),
-            "agent": settings.agent.model_copy(
-                update={
-                    "faq": settings.agent.faq.model_copy(
-                        update={"file": None if file is None else (base / file.expanduser())}
-                    )
-                }
-            ),
-        }
-    )
+    for path in _PATHS:
+        settings = _resolved(settings, path.split("."), base)
+    return settings
+
+
+def _resolved(section: S, path: Sequence[str], base: Path) -> S:
+    name, *rest = path
+    value = getattr(section, name)
+    if rest:
+        value = _resolved(value, rest, base)
+    elif value is not None:
+        value = base / value.expanduser()
+    return section.model_copy(update={name: value})

@@ -15,6 +15,7 @@ from yarl import URL
 from voicechat.audio import AudioFrame, Samples
 from voicechat.errors import PeerError
 from voicechat.protocols import SpeechChunk
+from voicechat.terminal import login
 from voicechat.transport.channel import LABEL
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.opus import RATE, OpusEncoder
@@ -40,10 +41,11 @@ class Caller:
     All times are seconds since the connection stood, on one line for both voices and the events.
     """
 
-    def __init__(self, url: str, *, setup_seconds: float = 10.0, bitrate: int = 32_000) -> None:
+    def __init__(self, url: str, *, setup_seconds: float = 10.0, bitrate: int = 32_000, key: str | None = None) -> None:
         self.location = ""
         self._url = url.rstrip("/")
         self._setup_seconds = setup_seconds
+        self._key = key
         self._http: aiohttp.ClientSession | None = None
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._events = self._connection.createDataChannel(LABEL)
@@ -63,7 +65,7 @@ class Caller:
 
     async def __aenter__(self) -> Self:
         """Calls. Raises PeerError when the server refuses or does not connect in time."""
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(headers=login.headers(self._key))
         try:
             async with asyncio.timeout(self._setup_seconds):
                 await self._call()

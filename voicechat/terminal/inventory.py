@@ -21,6 +21,7 @@ from voicechat.config import Settings
 from voicechat.errors import VoicechatError
 from voicechat.fetching import pull
 from voicechat.library.catalogue import FILED, Catalogue, Kind
+from voicechat.terminal import login
 
 LOAD_SECONDS: Final = 600.0
 """Large models come from slow disks."""
@@ -41,15 +42,15 @@ def of(settings: Settings) -> Catalogue:
     return Catalogue(settings.models.root, built_in, frozenset(adapters.names("tts")))
 
 
-def listed(settings: Settings, url: str | None) -> list[Model]:
+def listed(settings: Settings, url: str | None, key: str | None = None) -> list[Model]:
     """The models as JSON objects; with a URL those of the server there, with what it has loaded."""
     if url is not None:
-        return list(_ask(url, "GET", "/admin/models")["models"])
+        return list(_ask(url, "GET", "/admin/models", key)["models"])
     return [{**entry.told(), "place": str(entry.place or "")} for entry in of(settings).entries()]
 
 
-def shown(settings: Settings, name: str, url: str | None) -> Model:
-    models = listed(settings, url)
+def shown(settings: Settings, name: str, url: str | None, key: str | None = None) -> Model:
+    models = listed(settings, url, key)
     found = next((model for model in models if model["name"] == name), None)
     if found is None and url is None:
         whole = of(settings).find(name).name
@@ -59,14 +60,14 @@ def shown(settings: Settings, name: str, url: str | None) -> Model:
     return found
 
 
-def load(url: str, name: str) -> Model:
+def load(url: str, name: str, key: str | None = None) -> Model:
     """Waits until a running server has loaded the model."""
-    return _do(url, name, "load", "Loading")
+    return _do(url, name, "load", "Loading", key)
 
 
-def unload(url: str, name: str) -> Model:
+def unload(url: str, name: str, key: str | None = None) -> Model:
     """Waits until a running server has unloaded the model."""
-    return _do(url, name, "unload", "Unloading")
+    return _do(url, name, "unload", "Unloading", key)
 
 
 def fetch(settings: Settings, name: str) -> Model:
@@ -119,27 +120,30 @@ def as_json(found: Sequence[Model] | Model) -> str:
     return json.dumps(found, indent=2)
 
 
-def _do(url: str, name: str, what: str, doing: str) -> Model:
+def _do(url: str, name: str, what: str, doing: str, key: str | None) -> Model:
     deadline = monotonic() + LOAD_SECONDS
     with Console(stderr=True).status(f"{doing} {_plain(name)}"):
         while True:
             path = f"/admin/models/{quote(name, safe='')}/{what}?wait={ASK_SECONDS:g}"
-            answer = _ask(url, "POST", path)
+            answer = _ask(url, "POST", path, key)
             if answer["status"] == 200:
                 return dict(answer["model"])
             if monotonic() > deadline:
                 raise VoicechatError("model_slow", f"{url}: {name} is still {answer['model'].get('state', 'busy')}")
 
 
-def _ask(url: str, method: str, path: str) -> dict[str, Any]:
+def _ask(url: str, method: str, path: str, key: str | None) -> dict[str, Any]:
     """The JSON of a good answer, and its status."""
-    return asyncio.run(_asked(f"{url.rstrip('/')}", method, path))
+    return asyncio.run(_asked(f"{url.rstrip('/')}", method, path, key))
 
 
-async def _asked(url: str, method: str, path: str) -> dict[str, Any]:
+async def _asked(url: str, method: str, path: str, key: str | None) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=ASK_SECONDS + ANSWER_SECONDS, sock_connect=5.0)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as client, client.request(method, url + path) as answer:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=login.headers(key)) as client,
+            client.request(method, url + path) as answer,
+        ):
             body = json.loads(await answer.text())
             if not isinstance(body, dict):
                 raise ValueError
@@ -149,6 +153,8 @@ async def _asked(url: str, method: str, path: str) -> dict[str, Any]:
             return {**body, "status": answer.status}
     except aiohttp.InvalidURL:
         raise VoicechatError("bad_url", f"{url}: is no address of a server, such as http://127.0.0.1:8080") from None
+    except aiohttp.ClientSSLError as error:
+        raise VoicechatError("no_server", f"{url}: its certificate is not trusted here ({error.strerror})") from None
     except (aiohttp.ClientConnectionError, TimeoutError):
         raise VoicechatError("no_server", f"{url}: no server answers there; start it, or give its --url") from None
     except (aiohttp.ClientError, ValueError, KeyError, TypeError):

@@ -15,6 +15,13 @@ from voicechat.errors import VoicechatError
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 
+_OPEN: Final = {
+    "VOICECHAT_KEYS": "",
+    "VOICECHAT__ACCESS__KEYS": "null",
+    "VOICECHAT__SERVER__TLS_CERT": "null",
+    "VOICECHAT__SERVER__TLS_KEY": "null",
+}
+
 
 @asynccontextmanager
 async def server(
@@ -22,7 +29,7 @@ async def server(
 ) -> AsyncIterator[tuple[str, str]]:
     """Runs one on a free port of this machine; gives its URL and its whole ready line.
 
-    `changes` are settings of its own, as in the environment: "VOICECHAT__TURN__PREEMPT".
+    `changes` are settings of its own, as in the environment: "VOICECHAT__TURN__PREEMPT". It has no keys and no TLS.
     Its warnings go to our stderr. Raises VoicechatError when it does not start.
     """
     command = [sys.executable, "-m", "voicechat", "serve", "--host", "127.0.0.1", "--port", "0"]
@@ -31,7 +38,7 @@ async def server(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "VOICECHAT__LOG__LEVEL": "warning", **changes},
+        env={**os.environ, "VOICECHAT__LOG__LEVEL": "warning", **_OPEN, **changes},
     )
     try:
         yield await _ready(process)

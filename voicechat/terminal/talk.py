@@ -18,18 +18,29 @@ from voicechat.adapters.aec import webrtc
 from voicechat.audio import FRAME_SECONDS, AudioFrame, Samples
 from voicechat.errors import AdapterUnavailable, VoicechatError
 from voicechat.protocols import Canceller, SpeechChunk
+from voicechat.terminal import login
 from voicechat.terminal.handset import QUIET, RATE, Handset, SoundCard, WavHandset
 from voicechat.transport.playout import Playout
 
 ANSWER_SECONDS: Final = 30.0
 """A WAV that has ended is waited on this long for its answer."""
+_REFUSALS: Final = {
+    401: f"it wants a key; give it as {login.VARIABLE}, or with --key",
+    403: "the key may not talk, or the server is reached another way",
+    421: "it does not answer to that name",
+    429: "too many wrong keys were tried, wait a minute",
+    503: "it is full, try again later",
+}
+
 GRACE_SECONDS: Final = 1.5
 """Quiet after an answer from which nothing more is expected of a WAV."""
 
 
-def run(url: str, wav: Path | None, out: Path | None, canceller: str = "auto") -> None:
+def run(
+    url: str, wav: Path | None, out: Path | None, canceller: str = "auto", key: str | None = None
+) -> None:
     """Talk until the WAV is answered, or until Ctrl-C. Blocking. Raises VoicechatError."""
-    asyncio.run(_talk(url, wav, out, canceller))
+    asyncio.run(_talk(url, wav, out, canceller, key))
 
 
 def choose_canceller(wanted: str) -> Canceller | None:
@@ -50,10 +61,10 @@ def choose_canceller(wanted: str) -> Canceller | None:
         return None
 
 
-async def _talk(url: str, wav: Path | None, out: Path | None, canceller: str) -> None:
+async def _talk(url: str, wav: Path | None, out: Path | None, canceller: str, key: str | None) -> None:
     handset: Handset = WavHandset(wav, out) if wav is not None else SoundCard(choose_canceller(canceller))
     with closing(handset):
-        async with aiohttp.ClientSession() as client:
+        async with aiohttp.ClientSession(headers=login.headers(key)) as client:
             socket = await _connect(client, url)
             async with socket:
                 await Talk(socket, handset, Console()).run()
@@ -63,7 +74,7 @@ async def _connect(client: aiohttp.ClientSession, url: str) -> aiohttp.ClientWeb
     try:
         return await client.ws_connect(f"{url.rstrip('/')}/v1/realtime")
     except aiohttp.WSServerHandshakeError as error:
-        reason = "it is full, try again later" if error.status == 503 else f"{error.status} {error.message}"
+        reason = _REFUSALS.get(error.status, f"{error.status} {error.message}")
         raise VoicechatError("refused", f"The server at {url} did not take the call: {reason}.") from error
     except (aiohttp.ClientError, OSError) as error:
         raise VoicechatError("no_server", f"No server answers at {url}. To start one: make serve") from error

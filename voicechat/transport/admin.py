@@ -9,19 +9,19 @@ Both POSTs wait for at most `?wait=SECONDS`; what they began goes on after a 202
 that cannot be loaded is 404 `model_not_found`, 424 where something is missing that it needs, such as a file or a
 package, or 500 with what its engine says. One that cannot be unloaded is 409: `model_in_use` or `model_required`.
 
-There is no login. Pages of other sites cannot post here: browsers say where a request comes from.
+All of it needs the scope `operate`.
 """
 
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from voicechat.errors import AdapterError, AdapterUnavailable, BadMessage, ModelBusy, PeerError
 from voicechat.transport.refusal import refusal
+from voicechat.transport.scopes import Scope, scope
 
 T = TypeVar("T")
 
@@ -78,15 +78,19 @@ class Admin:
             task.cancel()
         await asyncio.gather(*going, return_exceptions=True)
 
+    @scope(Scope.OPERATE)
     async def _models(self, request: web.Request) -> web.Response:
         return web.json_response({"models": list(await self._look(self._house.models()))})
 
+    @scope(Scope.OPERATE)
     async def _capabilities(self, request: web.Request) -> web.Response:
         return web.json_response(await self._look(self._house.capabilities()))
 
+    @scope(Scope.OPERATE)
     async def _load(self, request: web.Request) -> web.Response:
         return await self._do(request, "load", self._house.load)
 
+    @scope(Scope.OPERATE)
     async def _unload(self, request: web.Request) -> web.Response:
         return await self._do(request, "unload", self._house.unload)
 
@@ -94,8 +98,6 @@ class Admin:
         self, request: web.Request, what: str, work: Callable[[str], Coroutine[Any, Any, str]]
     ) -> web.Response:
         """Raises PeerError."""
-        if not _is_own(request):
-            return refusal(403, "foreign_origin", "Pages of other sites may not ask for this.")
         wait = _wait(request)
         name = request.match_info["name"]
         task = self._going.get((what, name)) or self._begin(what, name, work)
@@ -139,12 +141,6 @@ def _refused(error: AdapterError) -> web.Response:
     elif isinstance(error, AdapterUnavailable):
         status = 503 if error.code == "closing" else 424
     return refusal(status, error.code, error.message, "name")
-
-
-def _is_own(request: web.Request) -> bool:
-    """Whether it comes from no page at all, or from one of this server."""
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
 
 
 def _wait(request: web.Request) -> float:

@@ -10,6 +10,8 @@ from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
 from voicechat.protocols import Reception, Studio
 from voicechat.transport import (
+    admission,
+    client_secrets,
     listing,
     openapi,
     page,
@@ -17,15 +19,17 @@ from voicechat.transport import (
     rtvi_calls,
     sideband,
     speech,
-    tickets,
     transcriptions,
 )
 from voicechat.transport.admin import Admin, Operations
 from voicechat.transport.calls import Calls
-from voicechat.transport.guard import guard
+from voicechat.transport.guard import Guard
+from voicechat.transport.keys import NOBODYS, Keys
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.refusal import refusal
+from voicechat.transport.scopes import Scope, scope, undeclared
 from voicechat.transport.silence import SILENCE, Silence
+from voicechat.transport.tickets import Tickets
 
 BODY_BYTES: Final = 65_536
 """No request has a reason to be larger; offers have a lower limit of their own."""
@@ -39,7 +43,8 @@ _CODES: Final = {
 
 _STATUSES: Final = {
     "offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415, "invalid_api_key": 401,
-    "insufficient_scope": 403, "foreign_origin": 403, "unknown_host": 421, "too_many_attempts": 429,
+    "insufficient_scope": 403, "foreign_origin": 403, "not_by_proxy": 403, "unknown_host": 421,
+    "too_many_attempts": 429,
 }  # fmt: skip
 
 
@@ -51,25 +56,33 @@ def build(
     faults: Callable[[], Sequence[str]] = tuple,
     operations: Operations | None = None,
     studio: Studio | None = None,
+    keys: Keys = NOBODYS,
 ) -> web.Application:
     """The page, the realtime protocol over WebSocket and WebRTC, /healthz, /metrics, with `operations` /admin, and with
     a `studio` the requests that need no session.
 
-    `faults` says what is wrong with the server, for /healthz; it must not block. On shutdown all callers are hung up.
+    `faults` says what is wrong with the server, for /healthz; it must not block. Without `keys` everybody who reaches
+    us may do everything. On shutdown all callers are hung up.
     Whoever runs the application should also run `app[SILENCE].cut(runner.server)`.
     """
-    app = web.Application(middlewares=[explain, guard(settings)], client_max_size=BODY_BYTES)
+    tickets = Tickets()
+    guard = Guard(settings, keys, tickets)
+    app = web.Application(middlewares=[explain, guard.middleware], client_max_size=BODY_BYTES)
     app[SILENCE] = Silence()
     peers: set[realtime.RealtimePeer] = set()
     metronome = Metronome()
     calls = Calls(settings, reception, metronome)
     admin = Admin(operations) if operations is not None else None
 
+    @scope(Scope.OPEN)
     async def health(request: web.Request) -> web.Response:
         found = list(faults())
-        status = "failing" if found else "ok"
-        return web.json_response({"status": status, "faults": found}, status=503 if found else 200)
+        told: dict[str, object] = {"status": "failing" if found else "ok"}
+        if Scope.METRICS in admission.of(request).scopes:
+            told["faults"] = found
+        return web.json_response(told, status=503 if found else 200)
 
+    @scope(Scope.METRICS)
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -83,7 +96,7 @@ def build(
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
     app.add_routes(rtvi_calls.routes(settings, reception, calls))
-    app.add_routes(tickets.routes(settings))
+    app.add_routes(client_secrets.routes(settings, tickets))
     app.add_routes(openapi.routes())
     if studio is not None:
         for door in (speech, transcriptions, listing):
@@ -94,7 +107,11 @@ def build(
     app.router.add_get("/metrics", metrics)
     if admin is not None:
         app.add_routes(admin.routes())
+    forgotten = undeclared(app.router)
+    if forgotten:
+        raise TypeError(f"these routes do not say what they ask for: {', '.join(forgotten)}")
     app.on_response_prepare.append(_finish)
+    app.on_response_prepare.append(guard.finish)
     app.on_shutdown.append(hang_up)
     return app
 

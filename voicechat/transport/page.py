@@ -6,6 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
+from voicechat.transport.scopes import Scope, scope
+
 STATIC: Final = Path(__file__).parent / "static"
 
 _TYPES: Final = {
@@ -48,6 +50,7 @@ def _give(path: Path) -> Callable[[web.Request], Awaitable[web.FileResponse]]:
     kind = _TYPES[path.suffix]
     content_type = kind if path.suffix in _BINARY else f"{kind}; charset=utf-8"
 
+    @scope(Scope.OPEN)
     async def give(request: web.Request) -> web.FileResponse:
         return web.FileResponse(path, headers={**HEADERS, "Content-Type": content_type})
 

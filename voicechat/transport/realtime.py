@@ -21,6 +21,7 @@ from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox
 from voicechat.transport.playout import Playout
+from voicechat.transport.scopes import Scope, scope
 from voicechat.transport.session_object import RATE
 from voicechat.transport.wire import RealtimeWire
 
@@ -204,6 +205,7 @@ def endpoint(
 ) -> Callable[[web.Request], Awaitable[web.WebSocketResponse]]:
     """Answers GET /v1/realtime; `peers` has those who are connected. Raises NoRoom before the upgrade."""
 
+    @scope(Scope.TALK)
     async def realtime(request: web.Request) -> web.WebSocketResponse:
         if "call_id" in request.query:
             raise BadMessage("call_id_not_found", "calls have their events on their own data channel", param="call_id")

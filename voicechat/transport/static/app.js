@@ -3,6 +3,7 @@
 import { rest, stayAwake } from "./awake.js";
 import { Call } from "./call.js";
 import { Conversation } from "./conversation.js";
+import { KeyForm } from "./key.js";
 import { Meter } from "./meter.js";
 import { listMicrophones, openMicrophone, silentTrack } from "./microphone.js";
 import { Problem } from "./problem.js";
@@ -18,15 +19,19 @@ const devices = at("microphone");
 const stage = new Stage(at("stage"));
 const transcript = new Transcript(at("transcript"), at("announcer"));
 const conversation = new Conversation({ transcript, stage, latency: at("latency"), send: (event) => call?.send(event) });
+const keyForm = new KeyForm(at("unlock"), () => (typed ? at("typing").requestSubmit() : start()));
 
 let context = null; // made at the first press: browsers keep one that was made unasked silent
 let call = null;
 let heard = null; // the meter of our microphone; none while the caller only types
 let spoken = null; // the meter of the answer
 let waiting = 0;
+let typed = false; // the latest call began with typing
 
 /** Calls the server, with the microphone or, for those who only type, without. Resolves to whether it worked. */
 async function start({ typing = false } = {}) {
+  typed = typing;
+  keyForm.hide();
   const mine = new Call({
     onEvent: (event) => call === mine && conversation.take(event),
     onAnswer: hear,
@@ -66,6 +71,7 @@ function fail(error) {
   show("off", "problem");
   stage.fail(error instanceof Problem ? error.message : `Something went wrong: ${error.message}`);
   countDown(error.again ?? 0);
+  if (error.wantsKey) keyForm.ask();
 }
 
 function finish() {

@@ -1,5 +1,6 @@
 /** One call: sound both ways over WebRTC, events over the data channel beside it. */
 
+import { credentials } from "./key.js";
 import { ENDED, LOST, NO_SOUND_PATH, Problem, ofResponse, unreachable } from "./problem.js";
 
 const CALLS = "v1/realtime/calls";
@@ -73,7 +74,7 @@ export class Call {
   async #dismiss() {
     try {
       // keepalive lets the request outlive the page; if it fails all the same, the server notices the silence.
-      if (this.#location) await fetch(this.#location, { method: "DELETE", keepalive: true });
+      if (this.#location) await fetch(this.#location, { method: "DELETE", keepalive: true, headers: credentials() });
     } catch {
       // the server is gone, and the call with it
     } finally {
@@ -92,13 +93,15 @@ export class Call {
   }
 
   async #post(sdp) {
+    const shown = credentials();
+    const headers = { "Content-Type": "application/sdp", ...shown };
     let response;
     try {
-      response = await fetch(CALLS, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp });
+      response = await fetch(CALLS, { method: "POST", headers, body: sdp });
     } catch {
       throw unreachable();
     }
-    if (response.status !== 201) throw await ofResponse(response);
+    if (response.status !== 201) throw await ofResponse(response, "Authorization" in shown);
     return response;
   }
 

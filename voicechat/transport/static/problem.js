@@ -1,10 +1,11 @@
 /** What went wrong, in words that a person understands. */
 
 export class Problem extends Error {
-  /** `again` is in how many seconds another try makes sense. */
-  constructor(message, { again = 0 } = {}) {
+  /** `again` is in how many seconds another try makes sense, `wantsKey` whether it takes a key. */
+  constructor(message, { again = 0, wantsKey = false } = {}) {
     super(message);
     this.again = again;
+    this.wantsKey = wantsKey;
   }
 }
 
@@ -13,6 +14,9 @@ export const ENDED = "The server ended the call.";
 export const NO_SOUND_PATH =
   "The server answered, but no sound gets through. A firewall between you and it may be blocking UDP.";
 const UNREACHABLE = "The server can’t be reached. Is it running, and are you on its network?";
+const NO_KEY = "This server lets in who has a key.";
+const WRONG_KEY = "The server does not know that key. It may have expired.";
+const TOO_MANY_KEYS = "Too many wrong keys were tried from here.";
 const INSECURE =
   "Browsers allow the microphone on secure pages only. Open this page at localhost, or over https.";
 const MICROPHONE = {
@@ -37,13 +41,19 @@ export function unreachable() {
   return new Problem(UNREACHABLE);
 }
 
-/** The problem behind an answer that is not the one asked for. */
-export async function ofResponse(response) {
+/** The problem behind an answer that is not the one asked for; `hadKey` says whether a key was shown. */
+export async function ofResponse(response, hadKey) {
   if (response.status === 503) {
-    const again = Math.max(1, Number.parseInt(response.headers.get("Retry-After"), 10) || 5);
+    const again = waitOf(response, 5);
     return new Problem(`All lines are busy, try again in ${again} ${again === 1 ? "second" : "seconds"}.`, { again });
   }
-  if (response.status === 401 || response.status === 403) return new Problem("The server does not let you in.");
+  if (response.status === 401) return new Problem(hadKey ? WRONG_KEY : NO_KEY, { wantsKey: true });
+  if (response.status === 429) return new Problem(TOO_MANY_KEYS, { again: waitOf(response, 60) });
   const said = await response.json().catch(() => null);
-  return new Problem(`The server refused the call: ${said?.error?.message ?? `status ${response.status}`}`);
+  const wantsKey = said?.error?.code === "insufficient_scope";
+  return new Problem(`The server refused the call: ${said?.error?.message ?? `status ${response.status}`}`, { wantsKey });
+}
+
+function waitOf(response, usual) {
+  return Math.max(1, Number.parseInt(response.headers.get("Retry-After"), 10) || usual);
 }
