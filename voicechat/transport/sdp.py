@@ -14,6 +14,7 @@ from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from voicechat.config import ServerSettings
 from voicechat.errors import BadOffer
+from voicechat.transport.pictures import made_small
 
 MALFORMED: Final = (
     ArithmeticError,
@@ -31,7 +32,7 @@ _LONGEST: Final = 512
 """Characters of a network candidate that are read."""
 
 _MOST: Final = {"a=rtpmap:": 64, "a=rtcp-fb:": 128, "a=fmtp:": 64, "a=ssrc:": 64, "a=extmap:": 64}
-"""Lines that the library compares with each other; a browser's audio and video together stay below half of this."""
+"""Lines that the library compares with each other; a browser's stay far below."""
 
 
 def check_offer(body: bytes, limits: ServerSettings) -> str:
@@ -91,7 +92,7 @@ def _text(body: bytes, limits: ServerSettings) -> str:
         raise BadOffer("not_sdp", f"the offer is not UTF-8 at byte {error.start}") from None
     if not text.startswith("v=0"):
         raise BadOffer("not_sdp", f"the offer begins with {text[:20]!r}; 'v=0' is expected")
-    lines = text.splitlines()
+    lines = made_small(text.splitlines())
     _check_count(lines, "a=candidate:", limits.offer_candidates, "too_many_candidates")
     _check_count(lines, "m=", limits.offer_media_lines, "too_many_media_lines")
     for start, most in _MOST.items():
