@@ -12,7 +12,7 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from tests.fakes_reception import ScriptedReception
-from voicechat.config import ServerSettings, Settings
+from voicechat.config import AgentSettings, ServerSettings, Settings, ToolSettings
 from voicechat.config.doors import RtviSettings
 from voicechat.transport import rtvi_calls
 from voicechat.transport.calls import Calls
@@ -220,6 +220,17 @@ async def test_wishes_of_start_and_of_the_offer_are_the_first_settings() -> None
         [state] = reception.sessions.values()
         await until(lambda: not state.settings.speaks)
         assert state.settings.instructions == "Be brief."
+
+
+async def test_tools_that_callers_run_are_those_of_the_configuration() -> None:
+    functions: Any = ({"name": "hours", "by": "client"}, {"name": "ours", "url": "http://127.0.0.1:9/"})
+    settings = Settings(agent=AgentSettings(tools=ToolSettings(functions=functions)))
+    async with calling(settings=settings) as (reception, [client]):
+        await client.connect()
+        await until(lambda: bool(reception.sessions))
+        [state] = reception.sessions.values()
+        await until(lambda: bool(state.settings.tools))
+        assert [tool.name for tool in state.settings.tools] == ["hours"]
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ the call begins with, as the realtime protocol writes them; an offer may have th
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
 
-from voicechat.commands import Command
+from voicechat.commands import Command, UpdateSettings
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, PeerError
 from voicechat.protocols import Reception
@@ -80,7 +80,7 @@ class RtviCalls:
         def speak(session: str) -> Wire:
             return RtviWire(_now, ready=restarts)
 
-        wishes = _commands(admission.of(request).update(), *updates)
+        wishes = [*self._tools(), *_commands(admission.of(request).update(), *updates)]
         call = await self._calls.begin(
             sdp.encode(errors="replace"),
             Language(speak, CHANNEL),
@@ -116,6 +116,11 @@ class RtviCalls:
             raise PeerError("session_not_found", "There is no such session; it was started elsewhere or long ago.")
         self._started[name] = self._started.pop(name)
         return self._started[name]
+
+    def _tools(self) -> Sequence[Command]:
+        """Those that callers' programs run: they have no way to say so themselves."""
+        tools = self._settings.agent.tools.theirs
+        return [UpdateSettings({"tools": tools})] if tools else []
 
     async def _answer_again(self, name: str, sdp: str) -> web.Response:
         """To an offer of the same connection, which knows more ways to reach it than the first one did."""
