@@ -8,7 +8,6 @@ import os
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from functools import cache
-from itertools import pairwise
 from random import Random
 
 import pytest
@@ -126,8 +125,12 @@ def test_agent_reads_each_call_with_its_output(seed: int) -> None:
     agent = played(seed).agent
     assert isinstance(agent, Whimsical)
     for history in agent.read:
-        tools = [(item.kind, item.call) for item in history if item.kind is not Kind.MESSAGE]
-        beside = [(item.kind, item.call) for pair in pairwise(history) for item in pair if pair[0].kind is Kind.CALL]
-        assert tools == beside, "each call, then its output, and no other output"
-        assert [kind for kind, _ in tools] == [Kind.CALL, Kind.OUTPUT] * (len(tools) // 2)
-        assert [call for _, call in tools[::2]] == [call for _, call in tools[1::2]]
+        calls: list[str] = []
+        for item in history:
+            if item.kind is Kind.OUTPUT:
+                assert item.call == calls.pop(0), "in the order of the calls, and of no other"
+            elif item.kind is Kind.CALL:
+                calls.append(item.call)
+            else:
+                assert not calls, "nothing comes between"
+        assert not calls

@@ -148,7 +148,7 @@ def test_tools_of_one_go_run_side_by_side() -> None:
     call = spoken_turn([WEATHER, TIME], "done", tools=ScriptedTools(weather=0.6, time=0.6))
     assert [event.seconds for event in of(call, ToolEnded)] == pytest.approx([0.6, 0.6])
     assert len(call.agent.asked) == 2
-    assert [text for _, text in call.agent.asked[1][1:]] == [WEATHER.arguments, SAID, "{}", "time of {}"]
+    assert [text for _, text in call.agent.asked[1][1:]] == [WEATHER.arguments, "{}", SAID, "time of {}"]
     assert of(call, ReplyFinished)[0].text == "done", "no filler: together they took no longer than one"
 
 
@@ -380,7 +380,7 @@ def test_results_are_answered_when_all_are_there() -> None:
 
     converse(call, caller)
     assert len(call.agent.asked) == 2
-    assert [text for _, text in call.agent.asked[1][1:]] == [WEATHER.arguments, "sun", "{}", "noon"]
+    assert [text for _, text in call.agent.asked[1][1:]] == [WEATHER.arguments, "{}", "sun", "noon"]
     assert [event.code for event in of(call, Failed)] == ["call_not_found"]
 
 

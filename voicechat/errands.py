@@ -142,10 +142,9 @@ class _Step:
 
     def read(self, number: int) -> list[Item]:
         """What the agent reads before it goes on: its own words, and what came of the calls."""
-        items = [Item(f"said_{number}", Role.ASSISTANT, self.words)] if self.words else []
-        for call, output in self.results:
-            items += [call.item(f"call_{call.id}"), call.result(f"output_{call.id}", output)]
-        return items
+        said = [Item(f"said_{number}", Role.ASSISTANT, self.words)] if self.words else []
+        calls = [call.item(f"call_{call.id}") for call, _ in self.results]
+        return said + calls + [call.result(f"output_{call.id}", output) for call, output in self.results]
 
 
 def _without(settings: SessionSettings) -> SessionSettings:

@@ -22,12 +22,13 @@ def output(name: str, text: str = "sunny") -> Item:
     ("history", "read"),
     [
         ([USER, call("a"), output("a")], ["u", "item_a", "output_a"]),
-        ([USER, call("a"), call("b"), output("b"), output("a")], ["u", "item_a", "output_a", "item_b", "output_b"]),
+        ([USER, call("a"), call("b"), output("b"), output("a")], ["u", "item_a", "item_b", "output_a", "output_b"]),
+        ([USER, call("a"), output("a"), call("b"), output("b")], ["u", "item_a", "output_a", "item_b", "output_b"]),
         ([USER, call("a"), MORE, output("a")], ["u", "item_a", "output_a", "m"]),
         ([USER, call("a"), MORE], ["u", "item_a", "item_a_pending", "m"]),
         ([output("a"), USER], ["u"]),
     ],
-    ids=["in order", "two calls", "a word between", "no output yet", "the call is forgotten"],
+    ids=["in order", "two calls", "one after another", "a word between", "no output yet", "the call is forgotten"],
 )
 def test_output_stands_right_after_its_call(history: list[Item], read: list[str]) -> None:
     assert [item.id for item in paired(history)] == read
