@@ -37,6 +37,8 @@ class ScriptedStudio:
     places: int = 2
     fails: bool = False
     """Whether nothing can be understood."""
+    waits: bool = False
+    """Whether nothing is understood until `go` is set."""
     lane: Lane = field(default_factory=InlineLane)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     speaking: int = 0
@@ -89,6 +91,8 @@ class _ScriptedHearer:
     async def hear(self, frame: AudioFrame) -> str | None:
         if self.studio.fails:
             raise EngineFailed("engine_failed", "scripted to fail")
+        if self.studio.waits:
+            await self.studio.go.wait()
         for _ in range(round(frame.seconds)):
             at = float(len(self.passages))
             self.passages = (*self.passages, Passage(Transcript(f"Second {at:g}.", 0.5), at, at + 1.0))

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -19,9 +19,26 @@ STALL_SECONDS: Final = 20.0
 """A client that takes nothing for this long does not read."""
 
 
-def is_gone(request: web.Request) -> bool:
-    """Whether nobody is there any more to answer to."""
-    return request.transport is None or request.transport.is_closing()
+LOOK_SECONDS: Final = 0.5
+"""How often it is looked whether a client is still there, as long as nothing is sent to it."""
+
+_NOBODY: Final = 499
+"""The status of an answer that nobody reads; nginx's for the same."""
+
+
+async def answered(request: web.Request, work: Coroutine[Any, Any, web.StreamResponse]) -> web.StreamResponse:
+    """What the work answers. It is cancelled as soon as nobody is there any more to answer to: aiohttp would let it go
+    on. Raises what the work raises."""
+    working = asyncio.create_task(work)
+    try:
+        while not working.done():
+            await asyncio.wait({working}, timeout=LOOK_SECONDS)
+            if not working.done() and (request.transport is None or request.transport.is_closing()):
+                return web.Response(status=_NOBODY)
+        return working.result()
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 class Outflow:
