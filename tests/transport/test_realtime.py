@@ -33,6 +33,7 @@ from voicechat.events import (
     SessionStarted,
     SettingsChanged,
 )
+from voicechat.g711 import ALAW, MULAW, Law
 from voicechat.protocols import Heard, Peer, SpeechChunk
 from voicechat.transport import http
 from voicechat.transport.metronome import Metronome
@@ -93,13 +94,16 @@ class Parrot:
                     peer.notify(ItemTruncated(Item(entry.item, Role.ASSISTANT, "", True), entry.end))
                 case CreateReply():
                     turn += 1
-                    await self._repeat(peer, turn, typed, said, settings.speaks)
+                    await self._repeat(peer, turn, typed, said, settings)
         self.over.set()
         peer.notify(SessionEnded(session, "hung_up"))
 
-    async def _repeat(self, peer: Peer, turn: int, typed: str, said: list[Samples], speaks: bool) -> None:
+    async def _repeat(
+        self, peer: Peer, turn: int, typed: str, said: list[Samples], settings: SessionSettings
+    ) -> None:
+        speaks, plays = settings.speaks, settings.plays
         item = Item(f"item_{turn}", Role.ASSISTANT, "", speaks, ItemStatus.IN_PROGRESS)
-        peer.notify(ReplyStarted(f"resp_{turn}", turn, item, None, speaks))
+        peer.notify(ReplyStarted(f"resp_{turn}", turn, item, None, speaks, plays=plays))
         text = "squawk" if speaks else typed
         heard = Heard()
         peer.notify(ReplyText(f"resp_{turn}", text))
@@ -161,7 +165,7 @@ async def closing(socket: ClientWebSocketResponse) -> tuple[int | None, str]:
 
 async def test_spoken_sound_comes_back_as_deltas_in_order() -> None:
     async with serving(Parrot()) as server, server.connect("?model=gpt-realtime") as socket:
-        created = (await until(socket, "session.created"))[-1]
+        created, _ = await until(socket, "conversation.created")
         assert created["session"]["model"] == "gpt-realtime"
         await send(socket, "input_audio_buffer.append", audio=pcm(LOUD))
         await send(socket, "input_audio_buffer.commit")
@@ -172,6 +176,7 @@ async def test_spoken_sound_comes_back_as_deltas_in_order() -> None:
     assert [kind for kind in kinds if kind != "response.output_audio.delta"] == [
         "input_audio_buffer.committed",
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "conversation.item.added",
         "response.content_part.added",
@@ -196,7 +201,7 @@ async def test_typed_text_is_answered_in_text() -> None:
         await send(socket, "conversation.item.create", item=item)
         await send(socket, "response.create")
         messages = await until(socket, "response.done")
-    assert messages[1]["session"]["output_modalities"] == ["text"]
+    assert messages[2]["session"]["output_modalities"] == ["text"]
     assert next(message for message in messages if message["type"] == "response.output_text.done")["text"] == "hello"
 
 
@@ -224,7 +229,7 @@ async def test_bad_messages_are_answered_and_the_session_goes_on() -> None:
         await socket.send_bytes(b"\x00\x01")
         await send(socket, "input_audio_buffer.append", audio="*", event_id="mine")
         await send(socket, "session.update", session={"instructions": "Go on."})
-        errors = [message["error"] for message in (await until(socket, "session.updated"))[1:-1]]
+        errors = [message["error"] for message in (await until(socket, "session.updated"))[2:-1]]
     assert [(error["code"], error["event_id"]) for error in errors] == [
         ("invalid_json", None),
         ("not_text", None),
@@ -309,6 +314,42 @@ async def test_browsers_subprotocol_is_chosen_and_others_are_not() -> None:
             assert socket.protocol is None
 
 
+@pytest.mark.parametrize(("name", "law"), [("audio/pcmu", MULAW), ("audio/pcma", ALAW)])
+async def test_telephone_sound_is_heard_and_spoken(name: str, law: Law) -> None:
+    form = {"format": {"type": name}}
+    async with serving(Parrot()) as server, server.connect() as socket:
+        await send(socket, "session.update", session={"audio": {"input": form, "output": form}})
+        sound = base64.b64encode(law.encode(LOUD[:8_000])).decode()
+        await send(socket, "input_audio_buffer.append", audio=sound)
+        await send(socket, "input_audio_buffer.commit")
+        await send(socket, "response.create")
+        messages = await until(socket, "response.done")
+    updated = next(message for message in messages if message["type"] == "session.updated")
+    assert updated["session"]["audio"]["output"]["format"] == {"type": name}
+    deltas = [message["delta"] for message in messages if message["type"] == "response.output_audio.delta"]
+    samples = law.decode(b"".join(map(base64.b64decode, deltas)))
+    assert len(samples) == pytest.approx(8_000, abs=400)
+    assert np.median(samples) == pytest.approx(4000, abs=150)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"headers": {"OpenAI-Beta": "realtime=v1"}}, {"protocols": ("realtime", "openai-beta.realtime-v1")}],
+)  # fmt: skip
+async def test_client_of_the_beta_gets_its_names(how: dict[str, Any]) -> None:
+    async with serving(Parrot()) as server, server.connect(**how) as socket:
+        await send(socket, "session.update", session={"modalities": ["text"], "voice": "ash", "temperature": 0.7})
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+        await send(socket, "conversation.item.create", item=item)
+        await send(socket, "response.create", response={"modalities": ["text"]})
+        messages = await until(socket, "response.done")
+    assert messages[0]["session"]["input_audio_format"] == "pcm16"
+    kinds = [message["type"] for message in messages]
+    assert "conversation.item.created" in kinds and "conversation.item.done" not in kinds
+    assert next(message for message in messages if message["type"] == "response.text.done")["text"] == "hello"
+    assert messages[-1]["response"]["output"][0]["content"] == [{"type": "text", "text": "hello"}]
+
+
 async def test_attaching_to_a_call_is_refused() -> None:
     async with serving(Parrot()) as server, server.client.get(f"{server.url}/v1/realtime?call_id=call_1") as answer:
         assert answer.status == 404
@@ -336,7 +377,7 @@ async def test_openais_own_client_updates_speaks_and_hears() -> None:
                     break
             assert event.response.status == "completed"
             await connection.session.update(
-                session={"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcmu"}}}}
+                session={"type": "realtime", "audio": {"output": {"speed": 7}}}
             )
             refused = await connection.recv()
     assert seconds == pytest.approx(0.5, abs=0.05)
@@ -344,7 +385,7 @@ async def test_openais_own_client_updates_speaks_and_hears() -> None:
     assert updated.session.instructions == "Repeat."
     assert updated.session.tracing == "auto"
     assert updated.session.audio.output.speed == 1.2
-    assert refused.type == "error" and refused.error.param == "session.audio.input.format.type"
+    assert refused.type == "error" and refused.error.param == "session.audio.output.speed"
 
 
 class Tape:

@@ -4,7 +4,12 @@ from voicechat.config.section import Section
 
 
 class NameSettings(Section):
-    """What others call our models and voices."""
+    """What others call our models and voices. The names of OpenAI's need no entry: they mean the default."""
+
+    voices: dict[str, str] = {}
+    """Our voice for each name."""
+    models: dict[str, str] = {}
+    """Our model for each name; a session's is always the one of this house, and no more is said about it."""
 
 
 class RtviSettings(Section):

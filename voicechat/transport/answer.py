@@ -3,141 +3,175 @@
 import base64
 
 from voicechat.audio import Samples
-from voicechat.conversation import Item, Role
-from voicechat.events import ReplyAudible, ReplyFinished, ReplyStarted, ReplyStatus, ReplyText
-from voicechat.transport.session_object import modalities, pcm
-
-Message = dict[str, object]
-"""A server event; the wire adds its event_id."""
+from voicechat.conversation import Item
+from voicechat.events import ReplyAudible, ReplyCalled, ReplyFinished, ReplyStarted, ReplyStatus, ReplyText, ToolEnded
+from voicechat.transport import items, response_object
+from voicechat.transport.formats import Writer
+from voicechat.transport.items import Message
 
 
 class Answer:
     """Says what happens to one answer.
 
-    `metadata` is what the client attached when it asked; `plays` says that the server itself is the speaker (WebRTC).
+    Its message is told of when the first words come: an answer that only calls tools has none. `voice` is what the
+    client calls who speaks; `is_speaker` says that the server itself plays the sound (WebRTC).
     """
 
-    def __init__(
-        self, started: ReplyStarted, *, conversation: str, voice: str, plays: bool, metadata: object = None
-    ) -> None:
+    def __init__(self, started: ReplyStarted, *, conversation: str, voice: str, is_speaker: bool) -> None:
         self.started = started
-        self._conversation, self._voice, self._plays, self._metadata = conversation, voice, plays, metadata
+        self._response = response_object.started(started, conversation=conversation, voice=voice)
+        self._is_speaker = is_speaker
         self._audible = False
-        self._where: Message = {
-            "response_id": started.reply, "item_id": started.item.id, "output_index": 0, "content_index": 0
-        }  # fmt: skip
+        self._writer = Writer(started.plays)
+        self._output: list[str] = []
+        """The ids of the items that have been told of; their places are what the protocol calls output_index."""
+        self._calls: dict[str, Message] = {}
+        """Finished items of calls, by their id."""
+        self._ours: dict[str, Message] = {}
+        """Calls that tools of this house are working on, by the call's id."""
 
     def begin(self) -> list[Message]:
-        started = self.started
-        item = {**write_item(started.item), "content": []}
+        """Nothing is limited here, but some clients wait to be told."""
         return [
-            {"type": "response.created", "response": self._response("in_progress")},
-            {"type": "response.output_item.added", "response_id": started.reply, "output_index": 0, "item": item},
-            {"type": "conversation.item.added", "previous_item_id": started.previous, "item": item},
-            {"type": "response.content_part.added", **self._where, "part": self._part("")},
+            {"type": "response.created", "response": self._response},
+            {"type": "rate_limits.updated", "rate_limits": []},
         ]
 
-    def sound(self, samples: Samples) -> Message:
+    def sound(self, samples: Samples) -> list[Message]:
         """(n,) samples at 24 kHz."""
-        delta = base64.b64encode(samples.astype("<i2", copy=False).tobytes()).decode("ascii")
-        return {"type": "response.output_audio.delta", **self._where, "delta": delta}
+        return [*self._open(), *self._delta(self._writer.push(samples))]
 
     def text(self, event: ReplyText) -> list[Message]:
         kind = "output_audio_transcript" if self.started.speaks else "output_text"
-        return [{"type": f"response.{kind}.delta", **self._where, "delta": event.delta}]
+        return [*self._open(), {"type": f"response.{kind}.delta", **self._where, "delta": event.delta}]
 
     def audible(self, event: ReplyAudible) -> list[Message]:
         self._audible = True
-        return self._speaker("started")
+        return [*self._open(), *self._speaker("started")]
+
+    def called(self, event: ReplyCalled) -> list[Message]:
+        """A tool of the client's is called; all of it is known at once."""
+        opened = self._open() if event.index else []
+        item = items.write(event.item)
+        place = self._place(event.item.id)
+        self._calls[event.item.id] = item
+        where: Message = {**place, "item_id": event.item.id, "call_id": event.item.call}
+        arguments = "response.function_call_arguments"
+        return [
+            *opened,
+            *self._added(event.item, event.previous),
+            {"type": f"{arguments}.delta", **where, "delta": event.item.text},
+            {"type": f"{arguments}.done", **where, "name": event.item.name, "arguments": event.item.text},
+            *self._done(item, event.previous),
+        ]
+
+    def working(self, event: ReplyCalled) -> list[Message]:
+        """A tool of this house is called, of a server that the client asked for."""
+        called = event.item
+        item: Message = {
+            "id": called.id,
+            "type": "mcp_call",
+            "server_label": event.ours,
+            "name": called.name,
+            "arguments": called.text,
+        }
+        place = self._place(called.id)
+        self._ours[called.call] = self._calls[called.id] = item
+        where: Message = {**place, "item_id": called.id}
+        call = "response.mcp_call"
+        return [
+            {"type": "response.output_item.added", **place, "item": {**item, "arguments": ""}},
+            {"type": f"{call}.in_progress", "output_index": place["output_index"], "item_id": called.id},
+            {"type": f"{call}_arguments.delta", **where, "delta": called.text},
+            {"type": f"{call}_arguments.done", **where, "arguments": called.text},
+        ]
+
+    def worked(self, event: ToolEnded) -> list[Message]:
+        """It has ended; nothing is told of one that was not told of before."""
+        item = self._ours.pop(event.call, None)
+        if item is None:
+            return []
+        if event.failed:
+            item["error"] = {"type": "tool_execution_error", "message": event.output}
+        else:
+            item["output"] = event.output
+        place = self._place(str(item["id"]))
+        end = "failed" if event.failed else "completed"
+        return [
+            {"type": f"response.mcp_call.{end}", "output_index": place["output_index"], "item_id": item["id"]},
+            {"type": "response.output_item.done", **place, "item": item},
+        ]
 
     def finish(self, event: ReplyFinished) -> list[Message]:
         """`event.text` closes what the deltas opened; the items have what was heard of it."""
-        started, item = self.started, write_item(event.item)
-        if started.speaks:
-            ends: list[Message] = [
+        told: list[Message] = []
+        if not self._calls or event.text.strip():
+            told = self._open()
+        message = self.started.item.id
+        finished = dict(self._calls)
+        if message in self._output:
+            finished[message] = items.write(event.item)
+            told += [*self._end_parts(event.text), *self._done(finished[message], self.started.previous)]
+        output = [finished[id] for id in self._output]
+        told.append({"type": "response.done", "response": response_object.finished(self._response, event, output)})
+        return [*told, *self._speaker("cleared" if event.status is ReplyStatus.CANCELLED else "stopped")]
+
+    def _open(self) -> list[Message]:
+        """The message begins, if it has not."""
+        started = self.started
+        if started.item.id in self._output:
+            return []
+        self._place(started.item.id)
+        part = {"type": "response.content_part.added", **self._where, "part": self._part("")}
+        return [*self._added(started.item, started.previous), part]
+
+    def _end_parts(self, text: str) -> list[Message]:
+        ends: list[Message] = [{"type": "response.output_text.done", **self._where, "text": text}]
+        if self.started.speaks:
+            ends = [
+                *self._delta(self._writer.finish()),
                 {"type": "response.output_audio.done", **self._where},
-                {"type": "response.output_audio_transcript.done", **self._where, "transcript": event.text},
+                {"type": "response.output_audio_transcript.done", **self._where, "transcript": text},
             ]
-        else:
-            ends = [{"type": "response.output_text.done", **self._where, "text": event.text}]
-        response = self._response(str(event.status), output=[item], details=_details(event), usage=_no_tokens())
+        return [*ends, {"type": "response.content_part.done", **self._where, "part": self._part(text)}]
+
+    def _delta(self, sound: bytes) -> list[Message]:
+        if not sound:
+            return []
         return [
-            *ends,
-            {"type": "response.content_part.done", **self._where, "part": self._part(event.text)},
-            {"type": "response.output_item.done", "response_id": started.reply, "output_index": 0, "item": item},
-            {"type": "conversation.item.done", "previous_item_id": started.previous, "item": item},
-            {"type": "response.done", "response": response},
-            *self._speaker("cleared" if event.status is ReplyStatus.CANCELLED else "stopped"),
+            {"type": "response.output_audio.delta", **self._where, "delta": base64.b64encode(sound).decode("ascii")}
         ]
 
-    def _speaker(self, change: str) -> list[Message]:
-        if not (self._plays and self._audible):
-            return []
-        return [{"type": f"output_audio_buffer.{change}", "response_id": self.started.reply}]
+    def _added(self, item: Item, previous: str | None) -> list[Message]:
+        return self._tell_item("added", items.begun(item), previous)
+
+    def _done(self, item: Message, previous: str | None) -> list[Message]:
+        return self._tell_item("done", item, previous)
+
+    def _tell_item(self, change: str, item: Message, previous: str | None) -> list[Message]:
+        """In the answer and, if it enters that, in the conversation."""
+        told: list[Message] = [
+            {"type": f"response.output_item.{change}", **self._place(str(item["id"])), "item": item}
+        ]
+        if self.started.stored:
+            told.append({"type": f"conversation.item.{change}", "previous_item_id": previous, "item": item})
+        return told
+
+    def _place(self, id: str) -> Message:
+        """Where the item stands in the answer; a new one comes last."""
+        if id not in self._output:
+            self._output.append(id)
+        return {"response_id": self.started.reply, "output_index": self._output.index(id)}
+
+    @property
+    def _where(self) -> Message:
+        id = self.started.item.id
+        return {**self._place(id), "item_id": id, "content_index": 0}
 
     def _part(self, text: str) -> Message:
         return {"type": "audio", "transcript": text} if self.started.speaks else {"type": "text", "text": text}
 
-    def _response(
-        self,
-        status: str,
-        *,
-        output: list[Message] | None = None,
-        details: Message | None = None,
-        usage: Message | None = None,
-    ) -> Message:
-        return {
-            "object": "realtime.response",
-            "id": self.started.reply,
-            "status": status,
-            "status_details": details,
-            "output": output or [],
-            "conversation_id": self._conversation,
-            "output_modalities": modalities(self.started.speaks),
-            "max_output_tokens": "inf",
-            "audio": {"output": {"format": pcm(), "voice": self._voice}},
-            "usage": usage,
-            "metadata": self._metadata,
-        }
-
-
-def write_item(item: Item) -> Message:
-    """Sound is never repeated in an item; its words are, once they are known."""
-    side = "output" if item.role is Role.ASSISTANT else "input"
-    content: Message
-    if item.spoken:
-        content = {"type": f"{side}_audio", "transcript": item.text or None}
-    else:
-        content = {"type": f"{side}_text", "text": item.text}
-    return {
-        "id": item.id,
-        "object": "realtime.item",
-        "type": "message",
-        "role": str(item.role),
-        "status": str(item.status),
-        "content": [content],
-    }
-
-
-def _details(event: ReplyFinished) -> Message | None:
-    match event.status:
-        case ReplyStatus.COMPLETED:
-            return None
-        case ReplyStatus.CANCELLED:
-            return {"type": "cancelled", "reason": event.reason}
-        case ReplyStatus.INCOMPLETE:
-            return {"type": "incomplete", "reason": event.reason}
-        case ReplyStatus.FAILED:
-            error = {"type": "server_error", "code": event.reason, "message": event.message}
-            return {"type": "failed", "error": error}
-
-
-def _no_tokens() -> Message:
-    """Nothing is counted or charged here, but clients add these numbers up."""
-    return {
-        "total_tokens": 0,
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "input_token_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 0},
-        "output_token_details": {"text_tokens": 0, "audio_tokens": 0},
-    }
+    def _speaker(self, change: str) -> list[Message]:
+        if not (self._is_speaker and self._audible):
+            return []
+        return [{"type": f"output_audio_buffer.{change}", "response_id": self.started.reply}]

@@ -3,38 +3,44 @@
 import base64
 import binascii
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
-
-import numpy as np
 
 from voicechat import commands
 from voicechat.audio import AudioFrame
 from voicechat.commands import Command
-from voicechat.conversation import Item, ItemStatus, Role, SessionSettings
+from voicechat.config import NameSettings
+from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
-from voicechat.transport import session_object
+from voicechat.transport import beta, formats, items, names, response_object, session_object
 from voicechat.transport.fields import Fields, parse
 
 LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
-
-_PARTS: Final = ("input_text", "output_text", "text", "input_audio", "output_audio", "audio")
 
 
 class Messages:
     """Reads one client's messages.
 
-    It remembers which echoed settings the client has sent, since each update must carry all of them.
+    It remembers what each update of the settings has to be merged with. `known` are the labels of servers of tools,
+    `asked` what others call our voices and models; `old` is for clients that still speak the beta.
     """
 
-    def __init__(self) -> None:
-        self.metadata: object = None
-        """What the client attached to the answer it asked for last; the wire gives it back with that answer."""
+    def __init__(
+        self, known: Collection[str] = (), asked: NameSettings | None = None, *, old: bool = False
+    ) -> None:
+        self.model = ""
+        """The name that the client has given the model."""
+        self.heard = False
+        """The client has heard its voice, and keeps it."""
+        self._known, self._asked, self._old = known, asked or NameSettings(), old
+        self._settings = self._defaults = SessionSettings()
+        self._hears = self._settings.hears
         self._extras: dict[str, object] = {}
+        self._voices: dict[str, str] = {}
         self._items = itertools.count(1)
         self._readers: dict[str, Callable[[Fields], Command | AudioFrame | None]] = {
             "session.update": self._update,
-            "input_audio_buffer.append": _append,
+            "input_audio_buffer.append": self._append,
             "input_audio_buffer.commit": lambda m: commands.CommitInput(event_id=m.event_id),
             "input_audio_buffer.clear": lambda m: commands.ClearInput(event_id=m.event_id),
             "conversation.item.create": self._create_item,
@@ -48,10 +54,21 @@ class Messages:
 
     def begin(self, settings: SessionSettings) -> None:
         """The session starts with these settings."""
+        self._defaults = settings
         self._extras = dict(settings.extras)
+        self._hears = settings.hears
+        self.know(settings)
+
+    def know(self, settings: SessionSettings) -> None:
+        """The settings are these by now."""
+        self._settings = settings
+
+    def called(self, voice: str) -> str:
+        """What the client calls a voice of ours."""
+        return self._voices.get(voice, voice)
 
     def read(self, message: str) -> Command | AudioFrame | None:
-        """A command, sound at 24 kHz, or None for a message without effect. Raises BadMessage."""
+        """A command, sound at its format's rate, or None for a message without effect. Raises BadMessage."""
         value = parse(message)
         if not isinstance(value, dict):
             raise BadMessage("invalid_json", "The message is not a JSON object")
@@ -63,73 +80,70 @@ class Messages:
         reader = self._readers.get(kind)
         if reader is None:
             fields.refuse("type", f"there is no client event {kind[:80]!r}", "unknown_event")
+        if self._old:
+            fields = Fields(beta.understood(value), event_id=fields.event_id)
         return reader(fields)
 
     def _update(self, message: Fields) -> Command:
-        changes = session_object.read(message.inner("session"), self._extras)
+        session = message.inner("session")
+        changes = session_object.read(session, self._extras, self._known)
+        if "voice" in changes:
+            changes["voice"] = self._cast(str(changes["voice"]), message)
+        if session.has("model"):
+            self.model = session.text("model", longest=128)
         if "extras" in changes:
             self._extras = dict(changes["extras"])  # type: ignore[call-overload]  # a tuple of pairs
+        self._hears = changes.get("hears", self._hears)  # type: ignore[assignment]  # what is sent next is so already
         return commands.UpdateSettings(changes, event_id=message.event_id)
+
+    def _cast(self, asked: str, message: Fields) -> str:
+        """Our voice for one that is asked for. Who has heard one and asks for another gets an error, unless they know
+        from our own events that they talk to us: OpenAI's clients are not made for it."""
+        voice = self._our_voice(asked)
+        if self.heard and voice != self._settings.voice and not session_object.own_events(self._settings):
+            text, param = "the voice cannot be changed after its first sound", "session.audio.output.voice"
+            raise BadMessage("cannot_update_voice", text, param=param, event_id=message.event_id)
+        return voice
+
+    def _our_voice(self, asked: str) -> str:
+        voice = names.voice(asked, self._defaults.voice, self._asked.voices)
+        if voice == asked:
+            self._voices.pop(voice, None)
+        else:
+            self._voices[voice] = asked  # one of ours, so that there are not many
+        return voice
+
+    def _append(self, message: Fields) -> AudioFrame | None:
+        text = message.text("audio")
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            message.refuse("audio", "it is not base64", "audio_not_base64")
+        if not data:
+            return None
+        try:
+            return formats.decode(self._hears, data)
+        except ValueError:
+            message.refuse("audio", f"{len(data)} bytes are not whole 16-bit samples", "audio_odd_length")
 
     def _create_item(self, message: Fields) -> Command:
         after = message.name_of("previous_item_id") if message.has("previous_item_id") else None
-        return commands.AddItem(self._item(message.inner("item")), after, event_id=message.event_id)
+        item = items.read(message.inner("item"), self._new_id)
+        return commands.AddItem(item, after, event_id=message.event_id)
 
-    def _item(self, item: Fields) -> Item:
-        item.one_of("type", "message")
-        role = Role(item.one_of("role", *Role))
-        parts = item.inners("content")
-        if not parts:
-            item.refuse("content", "this field is required", "missing_field")
-        texts = [_part(part) for part in parts]
-        return Item(
-            id=item.name_of("id") if item.has("id") else f"item_client_{next(self._items)}",
-            role=role,
-            text="\n".join(text for text in texts if text),
-            spoken=any(part.text("type").endswith("audio") for part in parts),
-            status=ItemStatus(item.one_of("status", *ItemStatus)) if item.has("status") else ItemStatus.COMPLETED,
-        )
+    def _new_id(self) -> str:
+        return f"item_client_{next(self._items)}"
 
     def _create_reply(self, message: Fields) -> Command:
-        self.metadata = None
         if not message.has("response"):
             return commands.CreateReply(event_id=message.event_id)
-        wanted = message.inner("response")
-        if wanted.has("conversation"):
-            wanted.one_of("conversation", "auto")
-        if wanted.entries("input"):
-            wanted.refuse("input", "answers outside the conversation are not made here", "unsupported_parameter")
-        metadata = wanted.inner("metadata").values if wanted.has("metadata") else None
-        command = commands.CreateReply(
-            wanted.text("instructions") if wanted.has("instructions") else None,
-            session_object.read_modalities(wanted) if wanted.has("output_modalities") else None,
+        return response_object.read(
+            message.inner("response"),
+            known=self._known,
+            new_id=self._new_id,
+            voice=self._our_voice,
             event_id=message.event_id,
         )
-        self.metadata = metadata
-        return command
-
-
-def _part(part: Fields) -> str:
-    """The words of one part of an item's content."""
-    kind = part.one_of("type", *_PARTS)
-    if not kind.endswith("audio"):
-        return part.text("text")
-    if not part.has("transcript"):
-        part.refuse("type", "sound is taken through input_audio_buffer.append alone", "unsupported_content")
-    return part.text("transcript")
-
-
-def _append(message: Fields) -> AudioFrame | None:
-    text = message.text("audio")
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        message.refuse("audio", "it is not base64", "audio_not_base64")
-    if len(data) % 2:
-        message.refuse("audio", f"{len(data)} bytes are not whole 16-bit samples", "audio_odd_length")
-    if not data:
-        return None
-    return AudioFrame(np.frombuffer(data, "<i2").astype(np.int16), session_object.RATE)
 
 
 def _truncate(message: Fields) -> Command:

@@ -9,20 +9,20 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from voicechat.audio import FRAME_SECONDS, AudioFrame
+from voicechat.audio import FRAME_SECONDS, AudioFrame, Resampler
 from voicechat.commands import Command
 from voicechat.config import Settings
 from voicechat.echo.reverberation import Played
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
-from voicechat.transport import identity
+from voicechat.transport import beta, identity
+from voicechat.transport.formats import RATE
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
 from voicechat.transport.outbox import PLENTY, Outbox
 from voicechat.transport.playout import Playout
 from voicechat.transport.scopes import Scope, scope
-from voicechat.transport.session_object import RATE
 from voicechat.transport.wire import RealtimeWire
 
 BACKLOG: Final = 30.0
@@ -37,8 +37,8 @@ STALL: Final = 5.0
 _FLUSH, _CLOSE = 0.4, 0.5
 """Seconds for the last messages to leave, and for the closing handshake."""
 
-_BITE: Final = RATE // 5
-"""Samples heard at once: about half a millisecond of resampling on the loop."""
+_BITE: Final = 0.2
+"""Seconds heard at once: about half a millisecond of resampling on the loop."""
 
 _CODES: Final = {"shutdown": 1001, "failed": 1011, "not_reading": 1013}
 """RFC 6455, 7.4.1, by the reason of the end; 1000 for all others."""
@@ -61,6 +61,7 @@ class RealtimePeer:
         self._microphone = Microphone(RATE, capacity=BACKLOG)
         self._playout = Playout(RATE, ahead=settings.playout.ahead, buffers=True)
         self._outbox = Outbox()
+        self._incoming = Resampler(RATE, RATE)
 
     @property
     def dropped(self) -> float:
@@ -154,11 +155,17 @@ class RealtimePeer:
             await self._microphone.room()
             self._microphone.ask(wish)
         elif wish is not None:
-            for start in range(0, len(wish.samples), _BITE):
-                bite = wish.samples[start : start + _BITE]
-                await self._microphone.room(len(bite) / RATE)
-                self._microphone.hear(bite)
-                await asyncio.sleep(0)  # a message may bring seconds of sound
+            await self._hear(wish)
+
+    async def _hear(self, sound: AudioFrame) -> None:
+        if sound.rate != self._incoming.source:  # the client has changed its format
+            self._incoming = Resampler(sound.rate, RATE)
+        length = round(_BITE * sound.rate)
+        for start in range(0, len(sound.samples), length):
+            bite = sound.samples[start : start + length]
+            await self._microphone.room(len(bite) / sound.rate)
+            self._microphone.hear(self._incoming.push(bite))
+            await asyncio.sleep(0)  # a message may bring seconds of sound
 
     async def _pace(self) -> None:
         async with aclosing(self._metronome.ticks()) as ticks:
@@ -172,8 +179,7 @@ class RealtimePeer:
             samples = self._playout.take()
             if samples is None:
                 return
-            message = self._wire.audio(self._playout.turn, samples)
-            if message is not None:
+            for message in self._wire.audio(self._playout.turn, samples):
                 self._send(message, self._playout.turn)
 
     def _send(self, message: dict[str, object], turn: int | None = None) -> None:
@@ -225,6 +231,8 @@ def endpoint(
                 channel="websocket",
                 model=request.query.get("model", "voicechat")[:128],
                 expires_at=int(time.time() + settings.server.session_seconds),
+                asked=settings.names,
+                old=_speaks_beta(request),
             )
             peer = RealtimePeer(socket, wire, settings, metronome)
             peers.add(peer)
@@ -237,3 +245,9 @@ def endpoint(
         return socket
 
     return realtime
+
+
+def _speaks_beta(request: web.Request) -> bool:
+    name, value = beta.HEADER
+    protocols = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ())).split(",")
+    return value in request.headers.get(name, "") or beta.PROTOCOL in map(str.strip, protocols)

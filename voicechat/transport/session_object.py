@@ -3,33 +3,36 @@
 Fields that change nothing here are accepted and echoed, since stock clients send them and read them back.
 """
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from voicechat.conversation import SessionSettings, TurnDetection
+from voicechat.transport import formats, tool_list
 from voicechat.transport.fields import Fields
-
-RATE: Final = 24_000
-"""Hz; what the protocol calls audio/pcm."""
 
 STATE, LATENCY, PARTIALS = "voicechat.state", "voicechat.latency", "voicechat.partials"
 """Asked for by name in `include`: events that the protocol does not have."""
 
-_ECHOED: Final = (
-    "include", "tools", "tool_choice", "parallel_tool_calls", "max_output_tokens",
-    "truncation", "tracing", "prompt", "reasoning",
+SHORTEST_IDLE_MS, LONGEST_IDLE_MS = 1_000, 3_600_000
+
+MOST_TOKENS: Final = 1_000_000
+"""That an answer may have; the language model has a limit of its own."""
+
+_ECHOED: Final = ("include", "truncation", "tracing", "prompt", "reasoning")
+_TAKEN: Final = (
+    "type", "object", "id", "expires_at", "model", "instructions", "output_modalities", "audio", "tools",
+    "tool_choice", "parallel_tool_calls", "max_output_tokens",
 )  # fmt: skip
-_TAKEN: Final = ("type", "object", "id", "expires_at", "model", "instructions", "output_modalities", "audio")
-_NOISE, _TRANSCRIPTION, _TURNS = "noise_reduction", "transcription", "turn_detection"  # of audio.input
+_NOISE, _TRANSCRIPTION = "noise_reduction", "transcription"  # of audio.input
 
 
-def pcm() -> dict[str, object]:
-    return {"type": "audio/pcm", "rate": RATE}
+def write(
+    settings: SessionSettings, *, session: str, model: str, transcriber: str, voice: str
+) -> dict[str, object]:
+    """The complete object, every default resolved: clients decide by what is echoed.
 
-
-def write(settings: SessionSettings, *, session: str, model: str, transcriber: str) -> dict[str, object]:
-    """The complete object, every default resolved: clients decide by what is echoed."""
+    `voice` is what the client calls the one that the settings have.
+    """
     extras = dict(settings.extras)
     transcription = None
     if settings.transcribes:
@@ -43,16 +46,17 @@ def write(settings: SessionSettings, *, session: str, model: str, transcriber: s
         "instructions": settings.instructions,
         "audio": {
             "input": {
-                "format": pcm(),
+                "format": formats.write(settings.hears),
                 "transcription": transcription,
                 "noise_reduction": extras.get(_NOISE),
-                "turn_detection": _write_turns(settings.turns, extras),
+                "turn_detection": _write_turns(settings.turns),
             },
-            "output": {"format": pcm(), "voice": settings.voice, "speed": settings.speed},
+            "output": {"format": formats.write(settings.plays), "voice": voice, "speed": settings.speed},
         },
-        "tools": [],
-        "tool_choice": "auto",
-        "max_output_tokens": "inf",
+        "tools": tool_list.write(settings.tools, settings.labels),
+        "tool_choice": tool_list.write_choice(settings.tool_choice),
+        "parallel_tool_calls": settings.parallel_tools,
+        "max_output_tokens": write_max_tokens(settings.max_tokens),
         "truncation": "auto",
         "tracing": None,
         "prompt": None,
@@ -61,11 +65,22 @@ def write(settings: SessionSettings, *, session: str, model: str, transcriber: s
     }
 
 
+def own_events(settings: SessionSettings) -> frozenset[str]:
+    """The events beyond the protocol that the client has asked for by name."""
+    names = dict(settings.extras).get("include")
+    asked = map(str, names) if isinstance(names, list | tuple) else ()
+    return frozenset(name for name in asked if name in (STATE, LATENCY, PARTIALS))
+
+
 def modalities(speaks: bool) -> list[str]:
     return ["audio"] if speaks else ["text"]
 
 
-def _write_turns(turns: TurnDetection | None, extras: Mapping[str, object]) -> dict[str, object] | None:
+def write_max_tokens(most: int | None) -> object:
+    return "inf" if most is None else most
+
+
+def _write_turns(turns: TurnDetection | None) -> dict[str, object] | None:
     if turns is None:
         return None
     answers = {"create_response": turns.create_reply, "interrupt_response": turns.interrupt_reply}
@@ -76,25 +91,24 @@ def _write_turns(turns: TurnDetection | None, extras: Mapping[str, object]) -> d
         "threshold": turns.threshold,
         "prefix_padding_ms": round(1000 * turns.prefix),
         "silence_duration_ms": round(1000 * turns.silence),
-        "idle_timeout_ms": _mapping(extras.get(_TURNS)).get("idle_timeout_ms"),
+        "idle_timeout_ms": None if turns.idle is None else round(1000 * turns.idle),
         **answers,
     }
 
 
-def read(session: Fields, extras: dict[str, object]) -> dict[str, object]:
+def read(session: Fields, extras: Mapping[str, object], known: Collection[str] = ()) -> dict[str, object]:
     """What the object changes, by the names of `SessionSettings`; fields that are absent change nothing.
 
-    `extras` is what has been accepted so far; the result's "extras" has all of it. Raises BadMessage.
+    `extras` is what has been accepted so far; the result's "extras" has all of it. `known` are the labels of servers
+    of tools. The voice is as the client calls it. Raises BadMessage.
     """
     for key in session.values:
         if key not in _ECHOED and key not in _TAKEN:
             session.refuse(key, "there is no such field", "unknown_parameter")
     if session.has("type"):
         session.one_of("type", "realtime")
-    if session.has("model"):
-        session.text("model")  # the model is fixed; any name is as good as ours
     changes: dict[str, object] = {}
-    echoed = copy.copy(extras)
+    echoed = dict(extras)
     if session.has("instructions"):
         changes["instructions"] = session.text("instructions")
     if session.has("output_modalities"):
@@ -105,6 +119,14 @@ def read(session: Fields, extras: dict[str, object]) -> dict[str, object]:
             changes |= _read_input(audio.inner("input"), echoed)
         if audio.has("output"):
             changes |= _read_output(audio.inner("output"))
+    if "tools" in session.values:
+        changes["tools"], changes["labels"] = tool_list.read(session, known)
+    if session.has("tool_choice"):
+        changes["tool_choice"] = tool_list.read_choice(session)
+    if session.has("parallel_tool_calls"):
+        changes["parallel_tools"] = session.flag("parallel_tool_calls")
+    if session.has("max_output_tokens"):
+        changes["max_tokens"] = read_max_tokens(session)
     if session.has("include"):
         _read_names(session, "include")
     echoed |= {key: session.values[key] for key in _ECHOED if key in session.values}
@@ -130,18 +152,17 @@ def read_voice(output: Fields) -> str:
     return output.text("voice", longest=256)
 
 
-def read_format(audio: Fields) -> None:
-    """Refuses all but PCM at 24 kHz."""
-    if audio.has("format"):
-        form = audio.inner("format")
-        form.one_of("type", "audio/pcm")
-        if form.has("rate"):
-            form.integer("rate", RATE, RATE)
+def read_max_tokens(fields: Fields) -> int | None:
+    """None: as many as there are."""
+    if fields.values.get("max_output_tokens") == "inf":
+        return None
+    return fields.integer("max_output_tokens", 1, MOST_TOKENS)
 
 
 def _read_input(audio: Fields, extras: dict[str, object]) -> dict[str, object]:
-    read_format(audio)
     changes: dict[str, object] = {}
+    if (codec := formats.read(audio)) is not None:
+        changes["hears"] = codec
     if "noise_reduction" in audio.values:
         extras[_NOISE] = dict(audio.inner("noise_reduction").values) if audio.has("noise_reduction") else None
     if audio.has("transcription"):
@@ -154,13 +175,13 @@ def _read_input(audio: Fields, extras: dict[str, object]) -> dict[str, object]:
     elif "transcription" in audio.values:
         changes["transcribes"] = False
     if audio.has("turn_detection"):
-        changes["turns"] = _read_turns(audio.inner("turn_detection"), extras)
+        changes["turns"] = _read_turns(audio.inner("turn_detection"))
     elif "turn_detection" in audio.values:
         changes["turns"] = None
     return changes
 
 
-def _read_turns(turns: Fields, extras: dict[str, object]) -> dict[str, object]:
+def _read_turns(turns: Fields) -> dict[str, object]:
     changes: dict[str, object] = {}
     if turns.has("type"):
         kind = changes["kind"] = turns.one_of("type", "server_vad", "semantic_vad")
@@ -180,13 +201,15 @@ def _read_turns(turns: Fields, extras: dict[str, object]) -> dict[str, object]:
     if turns.has("eagerness"):
         changes["eagerness"] = turns.one_of("eagerness", "auto", "low", "medium", "high")
     if "idle_timeout_ms" in turns.values:
-        extras[_TURNS] = {"idle_timeout_ms": turns.values["idle_timeout_ms"]}
+        given = turns.has("idle_timeout_ms")
+        changes["idle"] = turns.number("idle_timeout_ms", SHORTEST_IDLE_MS, LONGEST_IDLE_MS) / 1000 if given else None
     return changes
 
 
 def _read_output(audio: Fields) -> dict[str, object]:
-    read_format(audio)
     changes: dict[str, object] = {}
+    if (codec := formats.read(audio)) is not None:
+        changes["plays"] = codec
     if audio.has("voice"):
         changes["voice"] = read_voice(audio)
     if audio.has("speed"):

@@ -64,6 +64,7 @@ export class Conversation {
     },
     "response.output_audio_transcript.delta": ({ item_id, delta }) => this.transcript.append(item_id, delta),
     "response.done": ({ response }) => this.#answered(response),
+    "voicechat.warning": ({ message }) => this.transcript.note(message),
     error: ({ error }) => HARMLESS.has(error.code) || this.transcript.note(error.message),
   };
 
