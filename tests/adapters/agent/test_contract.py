@@ -10,7 +10,7 @@ import pytest
 from tests.fakes_openai import serving
 from voicechat.adapters import names
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Role, SessionSettings, Tool, ToolCall
 from voicechat.protocols import Agent
 
 ADAPTERS: Final = names("agent")
@@ -57,8 +57,8 @@ async def agent(request: pytest.FixtureRequest) -> AsyncIterator[Agent]:
         await agent.close()
 
 
-async def said(agent: Agent, history: tuple[Item, ...]) -> list[str]:
-    async with aclosing(agent.reply(history, SessionSettings())) as reply:
+async def said(agent: Agent, history: tuple[Item, ...], asked: SessionSettings | None = None) -> list[str]:
+    async with aclosing(agent.reply(history, asked or SessionSettings())) as reply:
         return [piece async for piece in reply if isinstance(piece, str)]
 
 
@@ -70,6 +70,13 @@ def test_every_adapter_is_found() -> None:
 async def test_it_answers_whatever_was_said_before(agent: Agent, history: tuple[Item, ...]) -> None:
     parts = await said(agent, history)
     assert "".join(parts).strip()
+
+
+async def test_it_answers_with_or_without_use_for_tools(agent: Agent) -> None:
+    call = ToolCall("c1", "clock", "{}")
+    history = (*HISTORIES["a question"], call.item("2"), call.result("3", "noon"))
+    asked = SessionSettings(tools=(Tool("clock", "Tells the time."),), tool_choice="none", max_tokens=50)
+    assert "".join(await said(agent, history, asked)).strip()
 
 
 async def test_it_answers_one_caller_after_another(agent: Agent) -> None:

@@ -171,6 +171,15 @@ async def test_a_program_that_died_is_started_again(diary: Path, monkeypatch: py
         assert await call(box, "add", '{"left": 1, "right": 2}') == "3"
 
 
+async def test_a_program_that_says_nothing_holds_nobody_up_and_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "START_SECONDS", 0.2)
+    silent = (sys.executable, "-c", "import time; time.sleep(600)  # a silent server")
+    async with opened(connecting("tiny", McpSettings(command=silent))) as box:
+        assert box.tools == ()
+        await until(lambda: "a silent server" in _running())
+    assert "a silent server" not in _running()
+
+
 async def test_a_server_that_comes_late_is_found(diary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "PAUSES", (0.05,))
     with socket.socket() as free:
