@@ -99,5 +99,5 @@ async def test_an_answer_uses_tools_of_every_kind_and_the_chat_server_reads_what
     assert [(event.name, event.failed) for event in ended[2:]] == [("weather", True)]
     assert {tool["function"]["name"] for tool in server.requests[0]["tools"]} >= {"weather", "add", "geo_find"}
     said = [(message["role"], message.get("content")) for message in server.requests[2]["messages"][1:]]
-    assert [role for role, _ in said] == ["user", "assistant", "tool", "assistant", "tool", "assistant", "tool"]
-    assert '"Ulm"' in said[2][1] and said[4][1] == "42" and said[6][1] == '{"error": "no such city"}'
+    assert [role for role, _ in said] == ["user", "assistant", "tool", "tool", "assistant", "tool"]
+    assert '"Ulm"' in said[2][1] and said[3][1] == "42" and said[5][1] == '{"error": "no such city"}'
