@@ -66,7 +66,7 @@ class Guard:
         """For `on_response_prepare`."""
         if _PAGE in request:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[_PAGE]
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Location, Retry-After"
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "Location, Retry-After, Voicechat-Warning"
             response.headers.add(hdrs.VARY, "Origin")
         if response.status == 401:
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
