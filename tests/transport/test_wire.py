@@ -376,6 +376,12 @@ def test_single_events_are_golden(event: Event, golden: dict[str, Any]) -> None:
     assert say([event]) == [{"event_id": "event_1", **golden}]
 
 
+def test_failed_answer_is_told_by_its_end_alone() -> None:
+    failure = Failed("agent_timeout", "why", reply="resp_1")
+    messages = say([*LISTENED, failure, finished(ReplyStatus.FAILED, reason="agent_timeout")])
+    assert "error" not in kinds(messages)
+
+
 def test_failed_answer_says_why() -> None:
     failed = finished(ReplyStatus.FAILED, reason="agent_timeout")
     assert say([*LISTENED, failed])[-1]["response"]["status_details"] == {

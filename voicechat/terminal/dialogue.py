@@ -117,9 +117,11 @@ class Dialogue:
     def _finish(self, response: dict[str, Any]) -> None:
         if turn := self._first(lambda turn: not turn.status):
             turn.status = response["status"]
-            contents = [content for item in response["output"] for content in item["content"]]
+            contents = [content for item in response["output"] for content in item.get("content", ())]
             turn.answer = " ".join(content.get("transcript") or "" for content in contents)
             self._tell("server", turn.answer + (" ... (interrupted)" if turn.status == "cancelled" else ""))
+        if response["status"] == "failed":
+            self._tell("error", response["status_details"]["error"]["message"])
 
     def _first(self, lacks: Callable[[Turn], bool]) -> Turn | None:
         return next((turn for turn in self.turns if lacks(turn)), None)

@@ -162,6 +162,8 @@ class Talk:
                 self._progress.waiting = False
                 self._progress.answers += event["response"]["status"] == "completed"
                 self._end_line()
+                if event["response"]["status"] == "failed":
+                    self._line("error", "red", event["response"]["status_details"]["error"]["message"])
             case "error":
                 self._line("error", "red", event["error"]["message"])
 

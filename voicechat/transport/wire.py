@@ -153,8 +153,8 @@ class RealtimeWire:
                 return self._if_asked(STATE, {"type": "voicechat.state", "state": str(event.state)})
             case TurnMeasured():
                 return self._if_asked(LATENCY, _latency(event))
-            case Failed():
-                return [_failure(event)]
+            case Failed():  # of an answer that fails response.done tells; some clients give up at any error
+                return [] if event.reply is not None else [_failure(event)]
             case Noted():
                 return [_warning(event)]
         return []

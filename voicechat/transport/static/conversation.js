@@ -83,11 +83,12 @@ export class Conversation {
     else this.transcript.place(item.id, item.role);
   }
 
-  #answered({ status, output }) {
+  #answered({ status, status_details, output }) {
     this.#answering = false;
     this.#cut = status === "cancelled";
     const item = output?.find(({ type }) => type === "message");
     if (item) this.transcript.finish(item.id, "assistant", textOf(item), { interrupted: status === "cancelled" });
+    if (status === "failed") this.transcript.note(status_details.error.message);
     if (!this.#asking) return;
     this.#asking = false;
     this.send({ type: "response.create" });
