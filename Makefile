@@ -13,11 +13,13 @@ PYTHON ?= $(shell for python in python3.11 python3.13 python3 python3.12; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help serve demo test soak check bench
+CLIENTS := .venv-clients
+
+.PHONY: help serve demo test soak check bench clients test-clients
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \2/p' Makefile | while read -r make target words; do \
-		printf '  %s %-6s  %s\n' "$$make" "$$target" "$$words"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \2/p' Makefile | while read -r make target words; do \
+		printf '  %s %-12s  %s\n' "$$make" "$$target" "$$words"; done
 
 # exec: a signal sent to make's child reaches the server itself.
 serve: $(VENV)/.installed  ## run the server; CONFIG=config/kiosk.yaml chooses its settings
@@ -28,7 +30,12 @@ demo: $(VENV)/.installed  ## a three-turn conversation with a real server and a 
 
 # One OpenMP thread: engines that each take all cores slow one another down.
 test: $(VENV)/.installed-dev browser redis  ## run the tests; ARGS=... go to pytest
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/clients $(ARGS)
+
+clients: $(CLIENTS)/.installed  ## install the clients of others that the server is tested with (1 GB)
+
+test-clients: $(VENV)/.installed-dev browser clients  ## run their tests; ARGS=... go to pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS) tests/clients
 
 soak: $(VENV)/.installed-dev  ## play 2,000 random lives of models; make test plays 60
 	@VOICECHAT_RUNS=2000 $(BIN)/python -m pytest tests/test_models_always.py $(ARGS)
@@ -56,6 +63,18 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# An environment of their own: they need 0.8 GB, and another version of websockets than ours.
+$(CLIENTS)/.installed: tests/clients/python.txt tests/clients/package.json tests/clients/package-lock.json
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found on the path." >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is needed for the clients in JavaScript. On Debian: apt install npm" >&2; exit 1; }
+	@echo "Setting up $(CLIENTS); this takes about two minutes, once."
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/pip install --disable-pip-version-check --quiet -r tests/clients/python.txt
+	@mkdir -p $(CLIENTS)/npm
+	@cp tests/clients/package.json tests/clients/package-lock.json $(CLIENTS)/npm
+	@cd $(CLIENTS)/npm && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # Debian's Chromium for the browser tests. Where it cannot be had, they are skipped and say why.
