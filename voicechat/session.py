@@ -137,10 +137,13 @@ class Session:
         return next((item.id for item in reversed(items) if item.id not in self._untold), None)
 
     def update(self, changes: dict[str, object]) -> None:
-        """Merges changes of `SessionSettings`; `turns` may be a mapping of `TurnDetection`'s fields."""
-        turns = changes.get("turns")
+        """Merges changes of `SessionSettings`; `turns` may be a mapping of `TurnDetection`'s fields, and `extras` adds
+        to what is there."""
+        turns, extras = changes.get("turns"), changes.get("extras")
         if isinstance(turns, dict):
             changes = {**changes, "turns": replace(self.settings.turns or self._detection(), **turns)}
+        if isinstance(extras, tuple):
+            changes = {**changes, "extras": tuple((dict(self.settings.extras) | dict(extras)).items())}
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # the wire has validated them
         self.floor.rules = self._rules()
 

@@ -83,7 +83,9 @@ class Parrot:
             self.obeyed.append(entry)
             match entry:
                 case UpdateSettings():
-                    settings = replace(settings, **cast("dict[str, Any]", entry.changes))
+                    changes = cast("dict[str, Any]", entry.changes)
+                    extras = {**dict(settings.extras), **dict(changes.get("extras", ()))}
+                    settings = replace(settings, **{**changes, "extras": tuple(extras.items())})
                     peer.notify(SettingsChanged(settings))
                 case AddItem():
                     typed = entry.item.text
@@ -330,6 +332,16 @@ async def test_telephone_sound_is_heard_and_spoken(name: str, law: Law) -> None:
     samples = law.decode(b"".join(map(base64.b64decode, deltas)))
     assert len(samples) == pytest.approx(8_000, abs=400)
     assert np.median(samples) == pytest.approx(4000, abs=150)
+
+
+async def test_session_of_a_short_lived_key_begins_as_the_key_says() -> None:
+    wishes = {"session": {"type": "realtime", "instructions": "Repeat.", "audio": {"output": {"voice": "amy"}}}}
+    async with serving(Parrot()) as server:
+        async with server.client.post(f"{server.url}/v1/realtime/client_secrets", json=wishes) as answer:
+            key = (await answer.json())["value"]
+        async with server.connect(protocols=("realtime", f"openai-insecure-api-key.{key}")) as socket:
+            session = (await until(socket, "session.updated"))[-1]["session"]
+    assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Repeat.", "amy")
 
 
 @pytest.mark.parametrize(

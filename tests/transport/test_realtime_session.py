@@ -273,3 +273,20 @@ async def test_caller_who_says_nothing_after_an_answer_is_spoken_to() -> None:
     committed = next(message for message in messages if message["type"] == "input_audio_buffer.committed")
     assert committed["item_id"] == timed_out["item_id"]
     assert messages[-1]["response"]["output"][0]["content"][0]["transcript"] == "are you there"
+
+
+async def test_echoed_settings_add_up_over_updates() -> None:
+    updates: list[dict[str, Any]] = [
+        {"tracing": "auto", "truncation": "disabled", "prompt": {"id": "p"}, "reasoning": {"effort": "low"}},
+        {"audio": {"input": {"transcription": {"model": "m", "prompt": "p"}}}},
+        {"audio": {"input": {"transcription": {"model": "n"}, "noise_reduction": {"type": "near_field"}}}},
+    ]
+    async with calling(Answering()) as socket:
+        await until(socket, "conversation.created")
+        for session in updates:
+            await send(socket, "session.update", session={"type": "realtime", **session})
+        for _ in updates:
+            echoed = (await until(socket, "session.updated"))[-1]["session"]
+    assert {key: echoed[key] for key in updates[0]} == updates[0]
+    assert echoed["audio"]["input"]["transcription"] == {"model": "n", "language": None, "prompt": "p"}
+    assert echoed["audio"]["input"]["noise_reduction"] == {"type": "near_field"}

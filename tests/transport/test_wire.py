@@ -12,7 +12,7 @@ from openai.types.realtime.realtime_server_event import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from voicechat.commands import TruncateItem, UpdateSettings
-from voicechat.config import NameSettings
+from voicechat.config import NameSettings, Settings, TtsSettings
 from voicechat.conversation import (
     Codec,
     Item,
@@ -669,7 +669,8 @@ def update(wire: RealtimeWire, **session: Any) -> SessionSettings:
 
 
 def test_voice_of_openais_is_ours_and_keeps_its_name() -> None:
-    wire = RealtimeWire("sess_a", channel="websocket", asked=NameSettings(voices={"marin": "amy"}))
+    house = Settings(names=NameSettings(voices={"marin": "amy"}), tts=TtsSettings(voice="house"))
+    wire = RealtimeWire("sess_a", channel="websocket", house=house)
     say([SessionStarted("sess_a", SessionSettings(voice="house"))], wire)
     for asked, ours in {"marin": "amy", "ash": "house", "bob": "bob"}.items():
         settings = update(wire, audio={"output": {"voice": asked}})
@@ -692,7 +693,8 @@ def test_voice_cannot_be_changed_after_its_first_sound() -> None:
 
 
 def test_model_of_a_strange_name_is_told_once() -> None:
-    wire = RealtimeWire("sess_a", channel="websocket", model="parrot-9", asked=NameSettings(models={"house": "x"}))
+    house = Settings(names=NameSettings(models={"house": "x"}))
+    wire = RealtimeWire("sess_a", channel="websocket", house=house, model="parrot-9")
     assert kinds(say([SessionStarted("sess_a", SessionSettings())], wire)) == [
         "session.created", "conversation.created", "voicechat.warning"
     ]  # fmt: skip

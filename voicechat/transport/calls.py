@@ -129,7 +129,7 @@ class Calls:
             await asyncio.gather(*(call.peer.close() for call in calls))
 
     def _realtime(self, session: str, model: str) -> Wire:
-        return RealtimeWire(session, channel="webrtc", model=model or "voicechat")
+        return RealtimeWire(session, channel="webrtc", house=self._settings, model=model or "voicechat")
 
     @scope(Scope.TALK)
     async def _create(self, request: web.Request) -> web.Response:

@@ -41,7 +41,7 @@ def routes(settings: Settings, tickets: Tickets) -> list[web.AbstractRouteDef]:
             if after.has("seconds"):
                 seconds = after.integer("seconds", 10, 7200)
         session = dict(wishes.inner("session").values) if wishes.has("session") else {}
-        _try(session)
+        _try(session, settings)
         now = asyncio.get_running_loop().time()
         value = tickets.issue(Ticket(who.name, session, now + seconds), now)
         shown = {"type": "realtime", "object": "realtime.session", "id": f"sess_{secrets.token_hex(12)}", **session}
@@ -67,6 +67,7 @@ async def _object(request: web.Request) -> Mapping[str, object]:
     return value
 
 
-def _try(session: Mapping[str, object]) -> None:
+def _try(session: Mapping[str, object], settings: Settings) -> None:
     """Raises BadMessage for what a session would not take: better now than to a caller who cannot change it."""
-    RealtimeWire("", channel="websocket").decode(json.dumps({"type": "session.update", "session": session}))
+    wire = RealtimeWire("", channel="websocket", house=settings)
+    wire.decode(json.dumps({"type": "session.update", "session": session}))

@@ -3,13 +3,13 @@
 import base64
 import binascii
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from voicechat import commands
 from voicechat.audio import AudioFrame
 from voicechat.commands import Command
-from voicechat.config import NameSettings
+from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
 from voicechat.transport import beta, formats, items, names, response_object, session_object
@@ -19,23 +19,17 @@ LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
 
 
 class Messages:
-    """Reads one client's messages.
+    """Reads one client's messages, as the house's settings have it; `old` is for clients that speak the beta."""
 
-    It remembers what each update of the settings has to be merged with. `known` are the labels of servers of tools,
-    `asked` what others call our voices and models; `old` is for clients that still speak the beta.
-    """
-
-    def __init__(
-        self, known: Collection[str] = (), asked: NameSettings | None = None, *, old: bool = False
-    ) -> None:
+    def __init__(self, house: Settings | None = None, *, old: bool = False) -> None:
         self.model = ""
         """The name that the client has given the model."""
         self.heard = False
         """The client has heard its voice, and keeps it."""
-        self._known, self._asked, self._old = known, asked or NameSettings(), old
-        self._settings = self._defaults = SessionSettings()
+        self._house, self._old = house or Settings(), old
+        self._known = frozenset(self._house.agent.tools.mcp)
+        self._settings = SessionSettings(voice=self._house.tts.voice)
         self._hears = self._settings.hears
-        self._extras: dict[str, object] = {}
         self._voices: dict[str, str] = {}
         self._items = itertools.count(1)
         self._readers: dict[str, Callable[[Fields], Command | AudioFrame | None]] = {
@@ -52,15 +46,8 @@ class Messages:
             "output_audio_buffer.clear": lambda m: commands.ClearOutput(event_id=m.event_id),
         }
 
-    def begin(self, settings: SessionSettings) -> None:
-        """The session starts with these settings."""
-        self._defaults = settings
-        self._extras = dict(settings.extras)
-        self._hears = settings.hears
-        self.know(settings)
-
     def know(self, settings: SessionSettings) -> None:
-        """The settings are these by now."""
+        """The session's settings are these by now."""
         self._settings = settings
 
     def called(self, voice: str) -> str:
@@ -86,13 +73,11 @@ class Messages:
 
     def _update(self, message: Fields) -> Command:
         session = message.inner("session")
-        changes = session_object.read(session, self._extras, self._known)
+        changes = session_object.read(session, self._known)
         if "voice" in changes:
             changes["voice"] = self._cast(str(changes["voice"]), message)
         if session.has("model"):
             self.model = session.text("model", longest=128)
-        if "extras" in changes:
-            self._extras = dict(changes["extras"])  # type: ignore[call-overload]  # a tuple of pairs
         self._hears = changes.get("hears", self._hears)  # type: ignore[assignment]  # what is sent next is so already
         return commands.UpdateSettings(changes, event_id=message.event_id)
 
@@ -106,7 +91,7 @@ class Messages:
         return voice
 
     def _our_voice(self, asked: str) -> str:
-        voice = names.voice(asked, self._defaults.voice, self._asked.voices)
+        voice = names.voice(asked, self._house.tts.voice, self._house.names.voices)
         if voice == asked:
             self._voices.pop(voice, None)
         else:

@@ -16,7 +16,7 @@ from voicechat.echo.reverberation import Played
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
-from voicechat.transport import beta, identity
+from voicechat.transport import admission, beta, identity
 from voicechat.transport.formats import RATE
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.microphone import Microphone
@@ -106,6 +106,12 @@ class RealtimePeer:
             self.hang_up(event.reason)
         for message in self._wire.encode(event):
             self._send(message)
+
+    def begin(self, message: str) -> None:
+        """The message is taken before all that the client sends, if it asks for something. Raises BadMessage."""
+        wish = self._wire.decode(message)
+        if isinstance(wish, Command):
+            self._microphone.ask(wish)
 
     def hang_up(self, reason: str) -> None:
         """`incoming` ends, and the session with it. The first reason counts."""
@@ -225,16 +231,18 @@ def endpoint(
         if not socket.can_prepare(request):
             raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
         with reception.admit() as session:
-            await socket.prepare(request)
             wire = RealtimeWire(
                 session,
                 channel="websocket",
                 model=request.query.get("model", "voicechat")[:128],
                 expires_at=int(time.time() + settings.server.session_seconds),
-                asked=settings.names,
+                house=settings,
                 old=_speaks_beta(request),
             )
             peer = RealtimePeer(socket, wire, settings, metronome)
+            if (first := admission.of(request).update()) is not None:
+                peer.begin(first)
+            await socket.prepare(request)
             peers.add(peer)
             try:
                 await peer.run(lambda caller: reception.serve(session, caller, identity.caller(request)))

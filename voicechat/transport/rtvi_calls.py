@@ -56,7 +56,7 @@ class RtviCalls:
     async def _start(self, request: web.Request) -> web.Response:
         """Raises BadMessage for wishes that no session can meet."""
         update = _wishes(await _object(request), "body")
-        _commands(update)
+        _commands(self._settings, update)
         name = secrets.token_urlsafe(16)
         self._started[name] = update
         if len(self._started) > _STARTED:
@@ -80,7 +80,7 @@ class RtviCalls:
         def speak(session: str) -> Wire:
             return RtviWire(_now, ready=restarts)
 
-        wishes = [*self._tools(), *_commands(admission.of(request).update(), *updates)]
+        wishes = [*self._tools(), *_commands(self._settings, admission.of(request).update(), *updates)]
         call = await self._calls.begin(
             sdp.encode(errors="replace"),
             Language(speak, CHANNEL),
@@ -176,8 +176,8 @@ def _wishes(message: Fields, key: str) -> str | None:
     return json.dumps({"type": "session.update", "session": given["session"]})
 
 
-def _commands(*updates: str | None) -> list[Command]:
+def _commands(settings: Settings, *updates: str | None) -> list[Command]:
     """Raises BadMessage."""
-    messages = Messages()
+    messages = Messages(settings)
     read = [messages.read(update) for update in updates if update is not None]
     return [command for command in read if isinstance(command, Command)]

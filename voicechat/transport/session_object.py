@@ -3,7 +3,7 @@
 Fields that change nothing here are accepted and echoed, since stock clients send them and read them back.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from voicechat.conversation import SessionSettings, TurnDetection
@@ -23,7 +23,7 @@ _TAKEN: Final = (
     "type", "object", "id", "expires_at", "model", "instructions", "output_modalities", "audio", "tools",
     "tool_choice", "parallel_tool_calls", "max_output_tokens",
 )  # fmt: skip
-_NOISE, _TRANSCRIPTION = "noise_reduction", "transcription"  # of audio.input
+_NOISE, _TRANSCRIPTION = "noise_reduction", "transcription."  # of audio.input; the latter's fields are merged
 
 
 def write(
@@ -36,7 +36,8 @@ def write(
     extras = dict(settings.extras)
     transcription = None
     if settings.transcribes:
-        transcription = {"model": transcriber, "language": settings.language, **_mapping(extras.get(_TRANSCRIPTION))}
+        given = {key.removeprefix(_TRANSCRIPTION): extras[key] for key in extras if key.startswith(_TRANSCRIPTION)}
+        transcription = {"model": transcriber, "language": settings.language, **given}
     return {
         "type": "realtime",
         "object": "realtime.session",
@@ -96,11 +97,10 @@ def _write_turns(turns: TurnDetection | None) -> dict[str, object] | None:
     }
 
 
-def read(session: Fields, extras: Mapping[str, object], known: Collection[str] = ()) -> dict[str, object]:
+def read(session: Fields, known: Collection[str] = ()) -> dict[str, object]:
     """What the object changes, by the names of `SessionSettings`; fields that are absent change nothing.
 
-    `extras` is what has been accepted so far; the result's "extras" has all of it. `known` are the labels of servers
-    of tools. The voice is as the client calls it. Raises BadMessage.
+    `known` are the labels of servers of tools. The voice is as the client calls it. Raises BadMessage.
     """
     for key in session.values:
         if key not in _ECHOED and key not in _TAKEN:
@@ -108,7 +108,7 @@ def read(session: Fields, extras: Mapping[str, object], known: Collection[str] =
     if session.has("type"):
         session.one_of("type", "realtime")
     changes: dict[str, object] = {}
-    echoed = dict(extras)
+    echoed: dict[str, object] = {}
     if session.has("instructions"):
         changes["instructions"] = session.text("instructions")
     if session.has("output_modalities"):
@@ -130,7 +130,7 @@ def read(session: Fields, extras: Mapping[str, object], known: Collection[str] =
     if session.has("include"):
         _read_names(session, "include")
     echoed |= {key: session.values[key] for key in _ECHOED if key in session.values}
-    if echoed != extras:
+    if echoed:
         changes["extras"] = tuple(echoed.items())
     return changes
 
@@ -170,8 +170,7 @@ def _read_input(audio: Fields, extras: dict[str, object]) -> dict[str, object]:
         changes["transcribes"] = True
         if "language" in transcription.values:
             changes["language"] = transcription.text("language", longest=35) if transcription.has("language") else None
-        rest = {key: value for key, value in transcription.values.items() if key != "language"}
-        extras[_TRANSCRIPTION] = _mapping(extras.get(_TRANSCRIPTION)) | rest
+        extras |= {f"{_TRANSCRIPTION}{key}": value for key, value in transcription.values.items() if key != "language"}
     elif "transcription" in audio.values:
         changes["transcribes"] = False
     if audio.has("turn_detection"):
@@ -222,7 +221,3 @@ def _read_names(fields: Fields, key: str) -> list[str]:
     if not all(isinstance(name, str) for name in names):
         fields.refuse(key, "a list of strings is expected")
     return [str(name) for name in names]
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}

@@ -33,9 +33,14 @@ Handler = Callable[[web.Request], Awaitable[web.WebSocketResponse]]
 class Follower:
     """One socket beside a call. `run` is its life; the call goes on without it. On the loop."""
 
-    def __init__(self, socket: web.WebSocketResponse, call: Call) -> None:
+    def __init__(self, socket: web.WebSocketResponse, call: Call, settings: Settings) -> None:
         self._socket, self._call = socket, call
-        self._wire = RealtimeWire(call.session, channel="webrtc", model=call.model or "voicechat")
+        self._wire = RealtimeWire(
+            call.session,
+            channel="webrtc",
+            house=settings,
+            model=call.model or "voicechat",
+        )
         self._outbox = Outbox()
         self._code = 1000
         self._over = asyncio.Event()
@@ -127,7 +132,7 @@ def endpoint(settings: Settings, calls: Calls, otherwise: Handler) -> Handler:
         call.peer.following.check()
         await socket.prepare(request)
         try:
-            await Follower(socket, call).run()
+            await Follower(socket, call, settings).run()
         finally:
             if request.transport is not None and request.transport.get_write_buffer_size() > 0:
                 request.transport.abort()  # a program that reads nothing would hold the line open for ever

@@ -5,13 +5,12 @@ Pure: no I/O, no clock. One wire for each session, since what is said depends on
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, Literal
 
 from voicechat.audio import AudioFrame, Samples
 from voicechat.commands import Command, TruncateItem
-from voicechat.config import NameSettings
+from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
 from voicechat.events import (
@@ -72,9 +71,8 @@ _REQUESTS: Final = frozenset({
 class RealtimeWire:
     """One session's side of the protocol.
 
-    `model` and `transcriber` are the names that clients are told. `expires_at` is in seconds of Unix time. `asked` is
-    what others call our voices and models, `labels` are those of the servers of tools that a client may name. `old`
-    speaks the protocol's beta.
+    `house` has what others call our voices and models, and the servers of tools. `model` and `transcriber` are the
+    names that clients are told. `expires_at` is in seconds of Unix time. `old` speaks the protocol's beta.
     """
 
     def __init__(
@@ -82,17 +80,17 @@ class RealtimeWire:
         session: str,
         *,
         channel: Literal["websocket", "webrtc"],
+        house: Settings | None = None,
         model: str = "voicechat",
         transcriber: str = "voicechat",
         expires_at: int | None = None,
-        asked: NameSettings | None = None,
-        labels: Collection[str] = (),
         old: bool = False,
     ) -> None:
         self._session, self._channel = session, channel
         self._model, self._transcriber, self._expires_at = model, transcriber, expires_at
-        self._asked, self._old = asked or NameSettings(), old
-        self._messages = Messages(labels, self._asked, old=old)
+        self._models = house.names.models if house is not None else {}
+        self._messages = Messages(house, old=old)
+        self._old = old
         self._settings = SessionSettings()
         self._wanted: frozenset[str] = frozenset()  # events beyond the protocol
         self._noted = ""  # the last model of a strange name
@@ -163,8 +161,6 @@ class RealtimeWire:
         settings = self._settings = event.settings
         self._wanted = session_object.own_events(settings)
         begins = isinstance(event, SessionStarted)
-        if begins:
-            self._messages.begin(settings)
         self._messages.know(settings)
         session = session_object.write(
             settings,
@@ -182,7 +178,7 @@ class RealtimeWire:
         return [*told, *self._note_model(str(session["model"]))]
 
     def _note_model(self, name: str) -> list[Message]:
-        if name == self._noted or names.is_model(name, self._asked.models):
+        if name == self._noted or names.is_model(name, self._models):
             return []
         self._noted = name
         return [_warning(Noted("model_unknown", f"there is no model {name!r}; the one of this house answers", "model"))]
