@@ -3,6 +3,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -362,3 +363,17 @@ async def test_pieces_of_a_call_keep_the_deadline_away() -> None:
     answer = Answer(words=(), calls=(RAIN,), between=0.6 * SHORT)
     async with talking(answer, first_token=2 * SHORT, next_token=2 * SHORT) as (_, agent):
         assert await answered(agent, asked=EQUIPPED) == [RAIN]
+
+
+async def test_endless_arguments_are_left() -> None:
+    piece = {"index": 0, "id": "c", "function": {"name": "weather", "arguments": '{"city": "' + "U" * 100}}
+    async with talking(Answer(words=("Well.",), pieces=(piece,) * 2000), max_tokens=10) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == ["Well.", Ended("max_output_tokens")]
+
+
+@pytest.mark.parametrize(
+    "piece", [{}, {"index": "0"}, {"index": 0, "function": None}, {"id": 7, "function": {"name": 7}}, "call", None]
+)
+async def test_odd_pieces_of_calls_do_no_harm(piece: Any) -> None:
+    async with talking(Answer(words=("Well.",), pieces=(piece,))) as (_, agent):
+        assert await answered(agent, asked=EQUIPPED) == ["Well."]
