@@ -28,10 +28,12 @@ class Door:
     def __init__(self, client: ClientSession, at: str) -> None:
         self.client, self.at = client, at
 
-    async def make(self, body: Any = None, secret: str | None = SECRET) -> tuple[int, dict[str, Any]]:
+    async def make(
+        self, body: Any = None, secret: str | None = SECRET, path: str = client_secrets.PATH
+    ) -> tuple[int, dict[str, Any]]:
         content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
         headers = {"Content-Type": "application/json", **bearer(secret)}
-        async with self.client.post(self.at + client_secrets.PATH, data=content, headers=headers) as answer:
+        async with self.client.post(self.at + path, data=content, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def come(self, secret: str) -> tuple[int, dict[str, Any]]:
@@ -137,6 +139,21 @@ def test_only_so_many_are_good_and_those_that_ended_make_room() -> None:
     tickets.issue(Ticket("a", {}, 100.0), 6.0)
     assert tickets.find(first, 6.0) is None and tickets.find(texts[0], 6.0)
     assert len(tickets._tickets) == MOST
+
+
+async def test_beta_has_its_own_shape_and_the_same_tickets() -> None:
+    async with door() as at:
+        body = {"model": "gpt-4o-realtime-preview", "voice": "en-gb", "modalities": ["text"], "instructions": "Brief."}
+        status, made = await at.make(body, path=client_secrets.OLD_PATH)
+        assert status == 200 and made.items() >= body.items() and made["object"] == "realtime.session"
+        secret = made["client_secret"]
+        assert abs(secret["expires_at"] - time.time() - 600) < 10
+        status, told = await at.come(secret["value"])
+        session = json.loads(told["update"])["session"]
+        assert session["output_modalities"] == ["text"] and session["audio"] == {"output": {"voice": "en-gb"}}
+        status, told = await at.make({"modalities": 7}, path=client_secrets.OLD_PATH)
+        assert (status, told["error"]["code"]) == (400, "invalid_value")
+        assert (await at.make({}, secret["value"], client_secrets.OLD_PATH))[0] == 403
 
 
 @pytest.mark.parametrize("text", ["", "ek_", "ek_wrong", "\udcff", "x" * 10_000])

@@ -1,6 +1,7 @@
 """The door where those who have a key get another, for a short time, for a program that cannot keep a secret.
 
     POST /v1/realtime/client_secrets   200 {"value": "ek_…", "expires_at": Unix time, "session": {…}}
+    POST /v1/realtime/sessions         200 {"client_secret": {"value": "ek_…", "expires_at": …}, …}, as the beta had it
 """
 
 import asyncio
@@ -8,50 +9,80 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, NotAllowed
-from voicechat.transport import admission
+from voicechat.transport import admission, beta
 from voicechat.transport.fields import Fields, parse
 from voicechat.transport.scopes import Scope, scope
 from voicechat.transport.tickets import Ticket, Tickets
 from voicechat.transport.wire import RealtimeWire
 
 PATH: Final = "/v1/realtime/client_secrets"
+OLD_PATH: Final = "/v1/realtime/sessions"
 
 _BODY_SECONDS: Final = 5.0
 
 
 def routes(settings: Settings, tickets: Tickets) -> list[web.AbstractRouteDef]:
-    @scope(Scope.TALK)
-    async def make(request: web.Request) -> web.Response:
-        """Raises BadMessage for settings that no session can have, and NotAllowed."""
-        who = admission.of(request)
-        if who.ticket:
-            raise NotAllowed("insufficient_scope", "A key for a short time makes no others; ask with your own.")
-        wishes = Fields(await _object(request))
-        seconds = settings.access.ticket_seconds
-        if wishes.has("expires_after"):
-            after = wishes.inner("expires_after")
-            if after.has("anchor"):
-                after.one_of("anchor", "created_at")
-            if after.has("seconds"):
-                seconds = after.integer("seconds", 10, 7200)
-        session = dict(wishes.inner("session").values) if wishes.has("session") else {}
+    async def issue(request: web.Request, session: Mapping[str, object], seconds: int) -> tuple[str, int]:
+        """A ticket, and when it ends. Raises BadMessage for settings that no session can have."""
         _try(session, settings)
         now = asyncio.get_running_loop().time()
-        value = tickets.issue(Ticket(who.name, session, now + seconds), now)
-        shown = {"type": "realtime", "object": "realtime.session", "id": f"sess_{secrets.token_hex(12)}", **session}
-        body = {"value": value, "expires_at": int(time.time()) + seconds, "session": shown}
-        return web.json_response(body, headers={"Cache-Control": "no-store"})
+        value = tickets.issue(Ticket(admission.of(request).name, session, now + seconds), now)
+        return value, int(time.time()) + seconds
 
-    return [web.post(PATH, make)]
+    @scope(Scope.TALK)
+    async def make(request: web.Request) -> web.Response:
+        """Raises BadMessage and NotAllowed."""
+        _check(request)
+        wishes = Fields(await _object(request))
+        session = dict(wishes.inner("session").values) if wishes.has("session") else {}
+        value, end = await issue(request, session, _seconds(wishes, settings.access.ticket_seconds))
+        shown = {"type": "realtime", "object": "realtime.session", "id": _id(), **session}
+        return _answer({"value": value, "expires_at": end, "session": shown})
+
+    @scope(Scope.TALK)
+    async def make_old(request: web.Request) -> web.Response:
+        """The same in the beta's shape, where the body is the session. Raises BadMessage and NotAllowed."""
+        _check(request)
+        flat = await _object(request)
+        session = beta.understood({"type": "session.update", "session": flat})["session"]
+        value, end = await issue(request, cast("Mapping[str, object]", session), settings.access.ticket_seconds)
+        secret = {"value": value, "expires_at": end}
+        return _answer({"object": "realtime.session", "id": _id(), **flat, "client_secret": secret})
+
+    return [web.post(PATH, make), web.post(OLD_PATH, make_old)]
 
 
-async def _object(request: web.Request) -> Mapping[str, object]:
+def _check(request: web.Request) -> None:
+    """Raises NotAllowed."""
+    if admission.of(request).ticket:
+        raise NotAllowed("insufficient_scope", "A key for a short time makes no others; ask with your own.")
+
+
+def _seconds(wishes: Fields, usual: int) -> int:
+    """How long the ticket shall be good. Raises BadMessage."""
+    if not wishes.has("expires_after"):
+        return usual
+    after = wishes.inner("expires_after")
+    if after.has("anchor"):
+        after.one_of("anchor", "created_at")
+    return after.integer("seconds", 10, 7200) if after.has("seconds") else usual
+
+
+def _id() -> str:
+    return f"sess_{secrets.token_hex(12)}"
+
+
+def _answer(body: Mapping[str, object]) -> web.Response:
+    return web.json_response(body, headers={"Cache-Control": "no-store"})
+
+
+async def _object(request: web.Request) -> dict[str, object]:
     """The body, which may be empty, as a JSON object. Raises BadMessage."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
