@@ -2,8 +2,11 @@
 
 import base64
 import json
+import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -746,3 +749,29 @@ def test_every_event_has_the_fields_that_openais_package_knows(turn: list[Event]
         known = THEIRS.validate_python(message, strict=True)
         assert known.type == message["type"]
         assert not known.model_extra, f"{message['type']}: {known.model_extra}"
+
+
+CLIENTS = Path(__file__).parents[2] / ".venv-clients" / "bin" / "python"
+SHAPES = Path(__file__).parents[1] / "clients" / "python" / "shapes.py"
+
+
+def test_every_event_is_one_that_stock_clients_take() -> None:
+    if not CLIENTS.exists():
+        pytest.skip("other people's clients are not installed; `make clients` does it")
+    wire = RealtimeWire("sess_a", channel="websocket")
+    others: list[Event] = [
+        SettingsChanged(replace(EVERYTHING, tool_choice="required", labels=())),
+        TranscriptFailed("item_1", "engine_failed", "It broke."),
+        ItemRetrieved(SPOKEN),
+        ItemAdded(Item("item_6", Role.USER, "", kind=Kind.OUTPUT, call="call_1"), "item_5"),
+        ItemDeleted("item_1"),
+        ItemTruncated(DRAFT, 0.5),
+        InputTimedOut("item_9", 4.5, 10.5),
+        Failed("invalid_json", "Not JSON."),
+    ]
+    events = [event for turn in (SPOKEN_TURN, INTERRUPTED_TURN, TYPED_TURN, CALLING_TURN) for event in turn]
+    lines = "".join(f"{json.dumps(message)}\n" for message in say([*events, *others], wire))
+    quiet = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+    done = subprocess.run([CLIENTS, SHAPES], input=lines, capture_output=True, text=True, timeout=55, env=quiet)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
