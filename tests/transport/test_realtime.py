@@ -362,7 +362,7 @@ async def test_client_of_the_beta_gets_its_names(how: dict[str, Any]) -> None:
     assert messages[-1]["response"]["output"][0]["content"] == [{"type": "text", "text": "hello"}]
 
 
-async def test_attaching_to_a_call_is_refused() -> None:
+async def test_attaching_to_a_call_that_is_not_there_is_refused() -> None:
     async with serving(Parrot()) as server, server.client.get(f"{server.url}/v1/realtime?call_id=call_1") as answer:
         assert answer.status == 404
         assert (await answer.json())["error"]["code"] == "call_id_not_found"

@@ -34,7 +34,7 @@ async def serving(reception: ScriptedReception, settings: Settings | None = None
     app = web.Application(middlewares=[explain])
     app[SILENCE] = Silence()
     app.add_routes(calls.routes())
-    app.add_routes(rtvi_calls.routes(settings, reception, calls))
+    app.add_routes(rtvi_calls.routes(settings, calls))
     runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

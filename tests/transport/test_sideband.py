@@ -237,3 +237,17 @@ async def test_openais_own_client_follows_a_call() -> None:
 async def test_what_is_for_telephones_is_refused(act: str) -> None:
     async with calling() as scene, scene.http.post(f"{scene.caller.location}/{act}") as response:
         assert (response.status, (await response.json())["error"]["code"]) == (400, "sip_only")
+
+
+async def test_items_without_a_name_get_one_that_nobody_else_gives() -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    async with calling() as scene, scene.follow() as first, scene.follow() as second:
+        await scene.caller.send({"type": "conversation.item.create", "item": item})
+        await scene.caller.wait_for("conversation.item.done", 5)
+        for socket in (first, second):
+            await socket.send_json({"type": "conversation.item.create", "item": item})
+        names: set[str] = set()
+        while len(names) < 3:
+            [*messages, done] = await until(first, "conversation.item.done")
+            names.add(done["item"]["id"])
+            assert "error" not in [message["type"] for message in messages]

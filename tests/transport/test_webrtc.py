@@ -115,7 +115,7 @@ async def serving(
     session: Session,
     *,
     places: int = 8,
-    wire: Callable[[str, str], Wire] | None = None,
+    wire: Callable[[str], Wire] | None = None,
     media: Literal["own", "stock"] = "own",
     playout: PlayoutSettings | None = None,
     **server: Any,
@@ -329,7 +329,7 @@ async def test_early_events_are_kept_in_order_and_bounded() -> None:
             peer.notify(SessionEnded("s", str(number)))
         await listen(house, peer)
 
-    async with serving(chatter, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(chatter, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
         await until(lambda: len(caller.log) == 256)
         await asyncio.sleep(0.1)
         texts = [event["text"] for _, event in caller.log]
@@ -341,7 +341,7 @@ async def test_the_last_words_reach_the_caller_before_the_call_closes() -> None:
         await asyncio.sleep(0.5)
         peer.notify(SessionEnded("s", "too_long"))
 
-    async with serving(short, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(short, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
         assert (await caller.wait_for("SessionEnded", 3))["text"] == "too_long"
         await until(lambda: caller.over)
 
@@ -353,7 +353,7 @@ async def test_a_caller_who_does_not_read_is_hung_up_on() -> None:
             peer.notify(SessionEnded("s", "x" * 20_000))
         await listen(house, peer)
 
-    async with serving(flood, wire=lambda session, model: Plain()) as (url, house, _), Caller(url):
+    async with serving(flood, wire=lambda session: Plain()) as (url, house, _), Caller(url):
         await until(lambda: bool(house.peers) and house.peers[0].reason is not None)
         assert house.peers[0].reason == "events_unread"
 
@@ -364,7 +364,7 @@ async def test_an_event_larger_than_the_caller_takes_becomes_an_error() -> None:
         peer.notify(SessionEnded("s", "x" * 270_000))
         await listen(house, peer)
 
-    async with serving(shout, wire=lambda session, model: Plain()) as (url, _, _), Caller(url) as caller:
+    async with serving(shout, wire=lambda session: Plain()) as (url, _, _), Caller(url) as caller:
         assert (await caller.wait_for("error", 3))["error"]["code"] == "event_too_large"
 
 
@@ -382,6 +382,20 @@ async def test_a_call_has_an_address_and_delete_ends_it() -> None:
         await until(lambda: caller.over)
         with pytest.raises(PeerError):
             await caller.wait_for("anything", 1)
+
+
+async def test_a_program_of_the_beta_calls_where_it_always_did_and_is_told_in_its_words() -> None:
+    async with serving(listen) as (url, house, _), offering() as (connection, _), aiohttp.ClientSession() as http:
+        channel, told = connection.createDataChannel("oai-events"), list[Any]()
+        channel.on("message", lambda message: told.append(json.loads(message)))
+        await connection.setLocalDescription()
+        sdp, headers = connection.localDescription.sdp, {"Content-Type": "application/sdp"}
+        async with http.post(f"{url}/v1/realtime?model=gpt-4o", data=sdp, headers=headers) as response:
+            assert response.status == 201
+            await connection.setRemoteDescription(RTCSessionDescription(await response.text(), "answer"))
+        await until(lambda: bool(told))
+        assert told[0]["session"]["input_audio_format"] == "pcm16"
+        assert told[0]["session"]["model"] == "gpt-4o"
 
 
 async def test_hangup_by_post_ends_the_call_too() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from voicechat.transport.webrtc import WebrtcPeer, answer
 from voicechat.transport.wire import RealtimeWire
 
 PATH: Final = "/v1/realtime/calls"
+
+BETA_PATH: Final = "/v1/realtime"
+"""Where calls were made in the protocol's beta, and still are by programs that speak it."""
 
 _POLITE_SECONDS: Final = 0.3
 """On shutdown, for sessions to end by themselves before they are cancelled."""
@@ -53,7 +57,7 @@ class Language:
 class Calls:
     """The calls in progress. Each holds its place at the reception, and is one task, until it is over.
 
-    `wire` makes the language of a data channel of a session's id and a model's name.
+    `wire` makes the language of a data channel of a session's id, where it is not the realtime protocol.
     """
 
     def __init__(
@@ -61,19 +65,19 @@ class Calls:
         settings: Settings,
         reception: Reception,
         metronome: Metronome,
-        wire: Callable[[str, str], Wire] | None = None,
+        wire: Callable[[str], Wire] | None = None,
     ) -> None:
         self._settings = settings
         self._metronome = metronome
         self._reception = reception
-        self._wire = wire or self._realtime
+        self._wire = wire
         self._calls: dict[str, Call] = {}
         self._closed = False
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
             web.post(PATH, self._create),
-            web.post("/v1/realtime", self._create),  # where it was before there were calls
+            web.post(BETA_PATH, self._create),
             web.delete(f"{PATH}/{{call}}", self._hang_up),
             web.post(f"{PATH}/{{call}}/hangup", self._hang_up),
             *(web.post(f"{PATH}/{{call}}/{act}", self._refuse) for act in _FOR_TELEPHONES),
@@ -92,7 +96,7 @@ class Calls:
         language: Language,
         *,
         caller: str,
-        model: str = "",
+        model: str = "voicechat",
         first: Callable[[Wire], Sequence[Command]],
     ) -> Call:
         """Answers an offer; what `first` makes of the call's wire is asked before all that its caller asks.
@@ -128,17 +132,18 @@ class Calls:
             await asyncio.gather(*late, return_exceptions=True)
             await asyncio.gather(*(call.peer.close() for call in calls))
 
-    def _realtime(self, session: str, model: str) -> Wire:
-        return RealtimeWire(session, channel="webrtc", house=self._settings, model=model or "voicechat")
-
     @scope(Scope.TALK)
     async def _create(self, request: web.Request) -> web.Response:
         """Raises BadOffer, BadMessage for settings that cannot be had, and NoRoom."""
         offer, wishes = await _read(request, self._settings.server.offer_bytes)
-        model = request.query.get("model", "")[:128]
+        model, old = request.query.get("model", "voicechat")[:128], request.path == BETA_PATH
+
+        def speak(session: str) -> Wire:
+            return realtime_wire(self._settings, session, model, old=old)
+
         call = await self.begin(
             offer,
-            Language(lambda session: self._wire(session, model)),
+            Language(self._wire or speak),
             caller=identity.caller(request),
             model=model,
             first=lambda wire: _updates(wire, [admission.of(request).update(), _update(wishes)]),
@@ -169,6 +174,16 @@ class Calls:
         """Raises PeerError, always."""
         self.find(request.match_info["call"])
         raise PeerError("sip_only", "Calls by WebRTC are accepted as they come; this is for telephone calls alone.")
+
+
+def realtime_wire(
+    settings: Settings, session: str, model: str, *, old: bool = False, author: str = "client"
+) -> RealtimeWire:
+    """For who is told of a call's events in the realtime protocol; see `RealtimeWire`."""
+    until = int(time.time() + settings.server.session_seconds)
+    return RealtimeWire(
+        session, channel="webrtc", house=settings, model=model, expires_at=until, old=old, author=author
+    )
 
 
 async def _read(request: web.Request, most: int) -> tuple[bytes, bytes | None]:

@@ -95,7 +95,7 @@ def build(
 
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
-    app.add_routes(rtvi_calls.routes(settings, reception, calls))
+    app.add_routes(rtvi_calls.routes(settings, calls))
     app.add_routes(client_secrets.routes(settings, tickets))
     app.add_routes(openapi.routes())
     if studio is not None:

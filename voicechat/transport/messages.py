@@ -19,9 +19,12 @@ LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
 
 
 class Messages:
-    """Reads one client's messages, as the house's settings have it; `old` is for clients that speak the beta."""
+    """Reads one client's messages, as the house's settings have it; `old` is for clients that speak the beta.
 
-    def __init__(self, house: Settings | None = None, *, old: bool = False) -> None:
+    `author` is in the ids of items to which the client gave none.
+    """
+
+    def __init__(self, house: Settings | None = None, *, old: bool = False, author: str = "client") -> None:
         self.model = ""
         """The name that the client has given the model."""
         self.heard = False
@@ -31,7 +34,7 @@ class Messages:
         self._settings = SessionSettings(voice=self._house.tts.voice)
         self._hears = self._settings.hears
         self._voices: dict[str, str] = {}
-        self._items = itertools.count(1)
+        self._author, self._items = author, itertools.count(1)
         self._readers: dict[str, Callable[[Fields], Command | AudioFrame | None]] = {
             "session.update": self._update,
             "input_audio_buffer.append": self._append,
@@ -117,7 +120,7 @@ class Messages:
         return commands.AddItem(item, after, event_id=message.event_id)
 
     def _new_id(self) -> str:
-        return f"item_client_{next(self._items)}"
+        return f"item_{self._author}_{next(self._items)}"
 
     def _create_reply(self, message: Fields) -> Command:
         if not message.has("response"):

@@ -219,8 +219,6 @@ def endpoint(
 
     @scope(Scope.TALK)
     async def realtime(request: web.Request) -> web.WebSocketResponse:
-        if "call_id" in request.query:
-            raise BadMessage("call_id_not_found", "calls have their events on their own data channel", param="call_id")
         socket = web.WebSocketResponse(
             protocols=("realtime",),
             heartbeat=HEARTBEAT,

@@ -20,7 +20,6 @@ from aiohttp import web
 from voicechat.commands import Command, UpdateSettings
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, PeerError
-from voicechat.protocols import Reception
 from voicechat.transport import admission, body, identity
 from voicechat.transport.calls import Calls, Language
 from voicechat.transport.channel import Wire
@@ -141,7 +140,7 @@ class RtviCalls:
         await asyncio.wait({call.task}, timeout=_LEAVING)
 
 
-def routes(settings: Settings, reception: Reception, calls: Calls) -> list[web.AbstractRouteDef]:
+def routes(settings: Settings, calls: Calls) -> list[web.AbstractRouteDef]:
     return RtviCalls(settings, calls).routes() if settings.rtvi.enabled else []
 
 

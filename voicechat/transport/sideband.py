@@ -5,6 +5,7 @@ It is the way to keep tools and instructions on a server of one's own while the 
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -15,7 +16,7 @@ from voicechat.audio import AudioFrame
 from voicechat.config import Settings
 from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
-from voicechat.transport.calls import Call, Calls
+from voicechat.transport.calls import Call, Calls, realtime_wire
 from voicechat.transport.outbox import Outbox
 from voicechat.transport.realtime import HEARTBEAT, STALL
 from voicechat.transport.scopes import Scope, scope
@@ -33,14 +34,8 @@ Handler = Callable[[web.Request], Awaitable[web.WebSocketResponse]]
 class Follower:
     """One socket beside a call. `run` is its life; the call goes on without it. On the loop."""
 
-    def __init__(self, socket: web.WebSocketResponse, call: Call, settings: Settings) -> None:
-        self._socket, self._call = socket, call
-        self._wire = RealtimeWire(
-            call.session,
-            channel="webrtc",
-            house=settings,
-            model=call.model or "voicechat",
-        )
+    def __init__(self, socket: web.WebSocketResponse, call: Call, wire: RealtimeWire) -> None:
+        self._socket, self._call, self._wire = socket, call, wire
         self._outbox = Outbox()
         self._code = 1000
         self._over = asyncio.Event()
@@ -131,8 +126,9 @@ def endpoint(settings: Settings, calls: Calls, otherwise: Handler) -> Handler:
             raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
         call.peer.following.check()
         await socket.prepare(request)
+        author = f"follower_{secrets.token_hex(4)}"
         try:
-            await Follower(socket, call, settings).run()
+            await Follower(socket, call, realtime_wire(settings, call.session, call.model, author=author)).run()
         finally:
             if request.transport is not None and request.transport.get_write_buffer_size() > 0:
                 request.transport.abort()  # a program that reads nothing would hold the line open for ever

@@ -73,6 +73,7 @@ class RealtimeWire:
 
     `house` has what others call our voices and models, and the servers of tools. `model` and `transcriber` are the
     names that clients are told. `expires_at` is in seconds of Unix time. `old` speaks the protocol's beta.
+    `author` is in the ids of items to which the client gave none: two that share a session need two names.
     """
 
     def __init__(
@@ -85,11 +86,12 @@ class RealtimeWire:
         transcriber: str = "voicechat",
         expires_at: int | None = None,
         old: bool = False,
+        author: str = "client",
     ) -> None:
         self._session, self._channel = session, channel
         self._model, self._transcriber, self._expires_at = model, transcriber, expires_at
         self._models = house.names.models if house is not None else {}
-        self._messages = Messages(house, old=old)
+        self._messages = Messages(house, old=old, author=author)
         self._old = old
         self._settings = SessionSettings()
         self._wanted: frozenset[str] = frozenset()  # events beyond the protocol
