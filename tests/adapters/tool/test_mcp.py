@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tiny import mcp_server
+from tests.tiny import mcp_server, old_mcp_server
 from voicechat.adapters.tool import mcp
 from voicechat.adapters.tool.mcp import McpTools, connecting, told
 from voicechat.config import McpSettings, Settings
@@ -140,6 +140,19 @@ async def test_cancelled_call_is_cancelled_at_the_server_and_others_go_on(box: M
     await written(diary, "cancelled")
     assert await kept == "done"
     assert lines(diary).count("cancelled") == 1
+
+
+async def test_a_server_of_the_older_protocol_is_understood(diary: Path) -> None:
+    command = (sys.executable, old_mcp_server.__file__, str(diary))
+    async with opened(connecting("tiny", McpSettings(command=command))) as box:
+        assert [tool.name for tool in box.tools] == ["echo", "wait"], "from both pages of the list"
+        assert await call(box, "echo", '{"say": "hi"}') == '{"say": "hi"}\n[image]'
+        waiting = asyncio.create_task(call(box, "wait"))
+        assert await call(box, "echo") == "{}\n[image]"
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await written(diary, "notifications/cancelled")
 
 
 async def test_only_the_tools_that_are_allowed_are_there(diary: Path) -> None:
