@@ -7,14 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from voicechat import adapters, app
-from voicechat.config import AgentSettings, AsrSettings, Settings, TtsSettings
+from voicechat.config import AgentSettings, AsrSettings, ServerSettings, Settings, TtsSettings
 from voicechat.errors import AdapterUnavailable, VoicechatError
+from voicechat.terminal import certificate
 from voicechat.terminal.caller import Caller
 
 SMALL = Settings(
@@ -43,6 +45,29 @@ async def test_stopping_does_not_wait_for_an_engine_that_is_still_loading(monkey
         await running
     assert lines == []
     release.set()
+
+
+async def test_connection_that_never_agrees_on_tls_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(app, "HANDSHAKE_SECONDS", 0.3)
+    made = certificate.make(tmp_path, [])
+    tls = ServerSettings(port=0, tls_cert=made.certificate, tls_key=made.key)
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    settings = SMALL.model_copy(update={"server": tls})
+    running = asyncio.create_task(app.run(settings, ready=lines.put_nowait, stop=stop))
+    async with asyncio.timeout(30):
+        port = re.search(r"https://127\.0\.0\.1:(\d+)", await lines.get())
+        assert port is not None
+        for said in (b"", b"\x16\x03", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port.group(1)))
+            writer.write(said)
+            with suppress(ConnectionError):
+                assert b"HTTP" not in await reader.read()
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        stop.set()
+        await running
 
 
 @asynccontextmanager

@@ -21,6 +21,9 @@ from voicechat.transport import keys, tls
 SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
 
+HANDSHAKE_SECONDS: Final = 10.0
+"""For TLS to be agreed on, after which a silent connection is cut; as long as one may be silent without it."""
+
 CLOSE_SECONDS: Final = 0.8
 """For requests that are under way when the server ends; engines have as long after it, and the whole two seconds."""
 
@@ -45,9 +48,11 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
         runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        port = await _listen(runner, settings.server.host, settings.server.port, secure)
-        await stack.enter_async_context(wyoming.serving(settings, house, house.studio))
         assert runner.server is not None
+        door = await _listen(runner.server, settings.server.host, settings.server.port, secure)
+        stack.callback(door.close)
+        port = door.sockets[0].getsockname()[1]
+        await stack.enter_async_context(wyoming.serving(settings, house, house.studio))
         for watch in (*house.watches(), site[SILENCE].cut(runner.server)):
             stack.callback(asyncio.create_task(watch).cancel)
         gc.collect()
@@ -84,18 +89,18 @@ async def _unwrapped(opening: Awaitable[None]) -> None:
         raise error from None
 
 
-async def _listen(runner: Any, host: str, port: int, secure: ssl.SSLContext | None) -> int:
-    """Binds; returns the port. Raises VoicechatError when the address cannot be had."""
-    from aiohttp import web
-
-    site = web.TCPSite(runner, host, port, ssl_context=secure)
+async def _listen(
+    connect: Callable[[], asyncio.Protocol], host: str, port: int, secure: ssl.SSLContext | None
+) -> asyncio.Server:
+    """Binds. Raises VoicechatError when the address cannot be had."""
+    patience = HANDSHAKE_SECONDS if secure is not None else None
+    loop = asyncio.get_running_loop()
     try:
-        await site.start()
+        return await loop.create_server(connect, host, port, ssl=secure, ssl_handshake_timeout=patience, backlog=128)
     except OSError as error:
         unknown = isinstance(error, socket.gaierror)  # its numbers are not the system's
         reason = os.strerror(error.errno) if error.errno and not unknown else error.strerror or str(error)
         raise VoicechatError("cannot_listen", f"cannot listen on {host}:{port}: {reason}") from None
-    return int(runner.addresses[0][1])
 
 
 def _url(host: str, port: int, secure: ssl.SSLContext | None) -> str:
