@@ -78,7 +78,8 @@ def play(request: pytest.FixtureRequest, house: House, question: Path, python: P
 def test_client_connects_and_is_told_of_no_fault(play: Play) -> None:
     scene = play("turn")
 
-    assert len(scene.all("connected")) == 1
+    (connected,) = scene.all("connected")
+    assert connected.get("call", "a WebSocket is no call") != ""
     assert scene.all("error") == []
 
 

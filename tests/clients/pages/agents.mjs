@@ -83,7 +83,7 @@ async function act(url, key, by, scene) {
     event.type === "response.done" && event.response.output.some((item) => item.type === "message"));
 
   await session.connect({ apiKey: key });
-  tell("connected", call ? { call: transport.callId } : {});
+  tell("connected", call ? { call: transport.callId ?? "" } : {});
   const voice = call ? null : await microphone((piece) => session.sendAudio(piece));
   voice?.speak();
   await audible;
