@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from voicechat.transport.outbox import MOST, Outbox
 
 
@@ -17,6 +19,32 @@ async def test_cut_drops_older_sound_and_no_news() -> None:
         assert outbox.put(message, turn)
     outbox.cut(2)
     assert await taken(outbox) == ["a", "b", "two", "c"]
+
+
+async def test_delivery_ends_with_the_last_message_once_it_is_closed() -> None:
+    outbox, sent = Outbox(), list[str]()
+
+    async def send(message: str) -> None:
+        sent.append(message)
+
+    outbox.put("a")
+    outbox.put("b")
+    outbox.close()
+    assert await outbox.deliver(send) is None
+    assert sent == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(TimeoutError(), "not_reading"), (ConnectionResetError(), "hung_up")]
+)
+async def test_delivery_says_why_it_cannot_go_on(fault: Exception, reason: str) -> None:
+    async def send(message: str) -> None:
+        raise fault
+
+    outbox = Outbox()
+    outbox.put("a")
+    assert await outbox.deliver(send) == reason
+    assert not outbox.put("late")
 
 
 async def test_full_outbox_takes_no_more() -> None:

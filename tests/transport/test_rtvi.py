@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicechat.commands import AddItem, Ask, Command, GiveResult, HangUp
 from voicechat.conversation import Item, ItemStatus, Kind, Role, SessionSettings
@@ -34,6 +36,12 @@ from voicechat.events import (
     TurnMeasured,
 )
 from voicechat.transport.rtvi import RtviWire
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=8,
+)
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -336,3 +344,24 @@ def test_client_is_told_by_the_transport_that_the_bot_has_left() -> None:
     assert talking().encode(SessionEnded("sess_1", "idle")) == [
         {"type": "signalling", "message": {"type": "peerLeft"}}
     ]
+
+
+@given(
+    st.sampled_from(["client-ready", "send-text", "llm-function-call-result", "client-message", "disconnect-bot", 7]),
+    st.fixed_dictionaries(
+        {},
+        optional={key: JSON for key in ("version", "content", "options", "tool_call_id", "result", "about")},
+    )
+    | JSON,
+    JSON,
+)
+def test_whatever_a_client_says_is_a_command_or_is_answered(kind: object, data: object, id: object) -> None:
+    wire = talking()
+    try:
+        command = wire.decode(json.dumps({"label": "rtvi-ai", "type": kind, "id": id, "data": data}))
+    except BadMessage as error:
+        assert error.code == "invalid_json"
+        return
+    answers = wire.answers()
+    assert command is not None or answers
+    json.dumps(answers)

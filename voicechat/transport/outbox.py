@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 PLENTY: Final = 64
@@ -9,6 +10,11 @@ PLENTY: Final = 64
 
 MOST: Final = 1024
 """Messages that may wait at all; a client this far behind does not read."""
+
+STALL: Final = 5.0
+"""Seconds after which a client that takes no message does not read."""
+
+Send = Callable[[str], Awaitable[None]]
 
 
 class Outbox:
@@ -38,6 +44,20 @@ class Outbox:
         """What is queued may still be taken, then `take` returns None."""
         self._closed = True
         self._changed.set()
+
+    async def deliver(self, send: Send) -> str | None:
+        """Sends what comes until it is closed and empty; otherwise, why it could not: not_reading or hung_up."""
+        try:
+            while (message := await self.take()) is not None:
+                async with asyncio.timeout(STALL):
+                    await send(message)
+        except TimeoutError:
+            return "not_reading"
+        except ConnectionError:
+            return "hung_up"
+        finally:
+            self.close()
+        return None
 
     async def take(self) -> str | None:
         """The next message; None when there will be no more."""

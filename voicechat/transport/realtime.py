@@ -31,16 +31,13 @@ BACKLOG: Final = 30.0
 HEARTBEAT: Final = 20.0
 """Seconds between pings; a client that answers none within ten has vanished."""
 
-STALL: Final = 5.0
-"""Seconds after which a client that takes no message does not read."""
-
 _FLUSH, _CLOSE = 0.4, 0.5
 """Seconds for the last messages to leave, and for the closing handshake."""
 
 _BITE: Final = 0.2
 """Seconds heard at once: about half a millisecond of resampling on the loop."""
 
-_CODES: Final = {"shutdown": 1001, "failed": 1011, "not_reading": 1013}
+CODES: Final = {"shutdown": 1001, "failed": 1011, "not_reading": 1013}
 """RFC 6455, 7.4.1, by the reason of the end; 1000 for all others."""
 
 
@@ -194,22 +191,14 @@ class RealtimePeer:
             self.hang_up("not_reading")
 
     async def _write(self) -> None:
-        try:
-            while (message := await self._outbox.take()) is not None:
-                async with asyncio.timeout(STALL):
-                    await self._socket.send_str(message)
-        except TimeoutError:
-            self.hang_up("not_reading")
-        except ConnectionError:
-            self.hang_up("hung_up")
-        finally:
-            self._outbox.close()
+        if (reason := await self._outbox.deliver(self._socket.send_str)) is not None:
+            self.hang_up(reason)
 
     async def _close(self) -> None:
         reason = self.reason or "failed"
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_CLOSE):
-                await self._socket.close(code=_CODES.get(reason, 1000), message=reason.encode())
+                await self._socket.close(code=CODES.get(reason, 1000), message=reason.encode())
 
 
 def endpoint(

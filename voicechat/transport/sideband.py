@@ -8,7 +8,6 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
 
 from aiohttp import WSMsgType, web
 
@@ -18,15 +17,12 @@ from voicechat.errors import BadMessage
 from voicechat.events import Event, Failed, SessionEnded
 from voicechat.transport.calls import Call, Calls, realtime_wire
 from voicechat.transport.outbox import Outbox
-from voicechat.transport.realtime import HEARTBEAT, STALL
+from voicechat.transport.realtime import CODES, HEARTBEAT
 from voicechat.transport.scopes import Scope, scope
 from voicechat.transport.wire import RealtimeWire
 
 _FLUSH, _CLOSE = 0.4, 0.5
 """Seconds for the last messages to leave, and for the closing handshake."""
-
-_NOT_READING: Final = 1013
-_GOING_AWAY: Final = 1001
 
 Handler = Callable[[web.Request], Awaitable[web.WebSocketResponse]]
 
@@ -37,7 +33,7 @@ class Follower:
     def __init__(self, socket: web.WebSocketResponse, call: Call, wire: RealtimeWire) -> None:
         self._socket, self._call, self._wire = socket, call, wire
         self._outbox = Outbox()
-        self._code = 1000
+        self._reason = "failed"
         self._over = asyncio.Event()
         self._name = ""
 
@@ -58,18 +54,19 @@ class Follower:
             following.leave(self._name)
             with suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(_CLOSE):
-                    await self._socket.close(code=self._code)
+                    await self._socket.close(code=CODES.get(self._reason, 1000), message=self._reason.encode())
 
     def _tell(self, event: Event) -> None:
         for message in self._wire.encode(event):
             if not self._outbox.put(json.dumps(message, ensure_ascii=False, separators=(",", ":"))):
-                self._end(_NOT_READING)
+                self._end("not_reading")
         if isinstance(event, SessionEnded):
-            self._end(_GOING_AWAY if event.reason == "shutdown" else 1000)
+            self._end(event.reason)
 
-    def _end(self, code: int) -> None:
+    def _end(self, reason: str) -> None:
+        """The first reason counts."""
         if not self._over.is_set():
-            self._code = code
+            self._reason = reason
             self._over.set()
 
     async def _read(self) -> None:
@@ -79,7 +76,7 @@ class Follower:
             elif message.type is WSMsgType.BINARY:
                 self._tell(Failed("not_text", "messages are JSON text"))
             await asyncio.sleep(0)  # aiohttp hands over what it has without a pause; other callers come between
-        self._end(1000)
+        self._end("hung_up")
 
     async def _take(self, message: str) -> None:
         """What it asks goes the way of what the caller asks, behind the sound that came before it."""
@@ -95,16 +92,8 @@ class Follower:
             self._call.peer.microphone.ask(self._call.peer.following.mark(self._name, wish))
 
     async def _write(self) -> None:
-        try:
-            while (message := await self._outbox.take()) is not None:
-                async with asyncio.timeout(STALL):
-                    await self._socket.send_str(message)
-        except TimeoutError:
-            self._end(_NOT_READING)
-        except ConnectionError:
-            self._end(1000)
-        finally:
-            self._outbox.close()
+        if (reason := await self._outbox.deliver(self._socket.send_str)) is not None:
+            self._end(reason)
 
 
 def endpoint(settings: Settings, calls: Calls, otherwise: Handler) -> Handler:
