@@ -119,7 +119,7 @@ def test_a_call_has_few_followers_and_none_when_it_is_over() -> None:
         following.join(lambda event: None)
     following.tell(SessionEnded("sess_1", "hung_up"))
     with pytest.raises(PeerError, match="over"):
-        following.check()
+        following.join(lambda event: None)
 
 
 def test_followers_are_told_of_an_end_that_the_session_did_not_tell() -> None:

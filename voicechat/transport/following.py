@@ -44,16 +44,12 @@ class Following:
         self._answers: dict[str, list[Event]] = {}
         self._over = False
 
-    def check(self) -> None:
-        """Raises NoRoom, and PeerError when the session is over."""
+    def join(self, observe: Observer) -> str:
+        """The follower's name. Raises NoRoom, and PeerError when the session is over."""
         if self._over:
             raise PeerError("call_id_not_found", "This call is over.")
         if len(self._followers) >= MOST:
             raise NoRoom(f"{MOST} programs follow this call already")
-
-    def join(self, observe: Observer) -> str:
-        """The follower's name. Raises as `check` does."""
-        self.check()
         self._named += 1
         name = f"follower_{self._named}"
         self._followers[name] = observe

@@ -6,8 +6,8 @@ It is the way to keep tools and instructions on a server of one's own while the 
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from aiohttp import WSMsgType, web
 
@@ -28,7 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.WebSocketResponse]]
 
 
 class Follower:
-    """One socket beside a call. `run` is its life; the call goes on without it. On the loop."""
+    """One socket beside a call, which goes on without it. `run` it while it has `joined`. On the loop."""
 
     def __init__(self, socket: web.WebSocketResponse, call: Call, wire: RealtimeWire) -> None:
         self._socket, self._call, self._wire = socket, call, wire
@@ -37,10 +37,18 @@ class Follower:
         self._over = asyncio.Event()
         self._name = ""
 
-    async def run(self) -> None:
-        """Until the call or the program is at its end. Raises NoRoom, and PeerError when the call is over."""
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """What happens is kept for the program. Raises NoRoom, and PeerError when the call is over."""
         following = self._call.peer.following
         self._name = following.join(self._tell)
+        try:
+            yield
+        finally:
+            following.leave(self._name)
+
+    async def run(self) -> None:
+        """Until the call or the program is at its end."""
         try:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(self._read())
@@ -51,7 +59,6 @@ class Follower:
                 await asyncio.wait({writing}, timeout=_FLUSH)
                 writing.cancel()
         finally:
-            following.leave(self._name)
             with suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(_CLOSE):
                     await self._socket.close(code=CODES.get(self._reason, 1000), message=self._reason.encode())
@@ -113,14 +120,15 @@ def endpoint(settings: Settings, calls: Calls, otherwise: Handler) -> Handler:
         )
         if not socket.can_prepare(request):
             raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
-        call.peer.following.check()
-        await socket.prepare(request)
         author = f"follower_{secrets.token_hex(4)}"
-        try:
-            await Follower(socket, call, realtime_wire(settings, call.session, call.model, author=author)).run()
-        finally:
-            if request.transport is not None and request.transport.get_write_buffer_size() > 0:
-                request.transport.abort()  # a program that reads nothing would hold the line open for ever
+        follower = Follower(socket, call, realtime_wire(settings, call.session, call.model, author=author))
+        with follower.joined():
+            await socket.prepare(request)
+            try:
+                await follower.run()
+            finally:
+                if request.transport is not None and request.transport.get_write_buffer_size() > 0:
+                    request.transport.abort()  # a program that reads nothing would hold the line open for ever
         return socket
 
     return follow
