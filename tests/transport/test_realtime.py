@@ -362,6 +362,28 @@ async def test_client_of_the_beta_gets_its_names(how: dict[str, Any]) -> None:
     assert messages[-1]["response"]["output"][0]["content"] == [{"type": "text", "text": "hello"}]
 
 
+async def test_openais_own_client_of_the_beta_is_answered() -> None:
+    async with serving(Parrot()) as server:
+        url = f"{server.url}/v1".replace("http:", "ws:")  # without it, the client of the beta insists on TLS
+        openai = AsyncOpenAI(base_url=f"{server.url}/v1", websocket_base_url=url, api_key="none")
+        async with openai, openai.beta.realtime.connect(model="gpt-4o-realtime-preview") as opened, asyncio.timeout(20):
+            connection: Any = opened
+            wishes: Any = {"modalities": ["text", "audio"], "output_audio_format": "g711_ulaw"}
+            await connection.session.update(session=wishes)
+            await connection.input_audio_buffer.append(audio=pcm(LOUD[: RATE // 2]))
+            await connection.input_audio_buffer.commit()
+            await connection.response.create()
+            seconds = 0.0
+            async for event in connection:
+                if event.type == "response.audio.delta":
+                    seconds += len(base64.b64decode(event.delta)) / 8_000
+                elif event.type == "response.done":
+                    break
+    assert event.response.status == "completed" and event.response.output_audio_format == "g711_ulaw"
+    assert event.response.output[0].content[0].transcript == "squawk"
+    assert seconds == pytest.approx(0.5, abs=0.05)
+
+
 async def test_attaching_to_a_call_that_is_not_there_is_refused() -> None:
     async with serving(Parrot()) as server, server.client.get(f"{server.url}/v1/realtime?call_id=call_1") as answer:
         assert answer.status == 404

@@ -10,10 +10,11 @@ import numpy as np
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 from prometheus_client import CollectorRegistry
 
-from tests.fakes import InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, ScriptedTts
-from voicechat.config import Settings
+from tests.fakes import InlineLane, LoudnessVad, ScriptedAgent, ScriptedAsr, ScriptedTools, ScriptedTts
+from voicechat.config import AgentSettings, McpSettings, Settings, ToolSettings
 from voicechat.conversation import Ended, Piece, SessionSettings, Tokens, ToolCall
 from voicechat.ears import Ears
+from voicechat.kit import Kit
 from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
 from voicechat.protocols import Peer
@@ -30,7 +31,8 @@ SPEECH = base64.b64encode(np.full(24_000 * 8 // 10, 8000, np.int16).tobytes()).d
 class Answering:
     """A reception whose sessions understand and say what is scripted."""
 
-    def __init__(self, *answers: str | list[Piece]) -> None:
+    def __init__(self, *answers: str | list[Piece], tools: ScriptedTools | None = None) -> None:
+        self.kit = Kit([tools] if tools else [])
         self.asr = ScriptedAsr(*(f"question {n}" for n, _ in enumerate(answers)))
         self.agent = ScriptedAgent(list(answers))
 
@@ -48,13 +50,17 @@ class Answering:
             agent=self.agent,
             speaker=Speaker(Pool([Worker(ScriptedTts(), lane)]), 2, lambda: peer.left),
             settings=settings,
+            kit=self.kit,
         )
         await pipeline.run()
 
 
 @asynccontextmanager
-async def calling(reception: Answering) -> AsyncIterator[ClientWebSocketResponse]:
-    runner = web.AppRunner(http.build(Settings(), reception, registry=CollectorRegistry()), shutdown_timeout=1.5)
+async def calling(
+    reception: Answering, settings: Settings | None = None
+) -> AsyncIterator[ClientWebSocketResponse]:
+    app = http.build(settings or Settings(), reception, registry=CollectorRegistry())
+    runner = web.AppRunner(app, shutdown_timeout=1.5)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -290,3 +296,24 @@ async def test_echoed_settings_add_up_over_updates() -> None:
     assert {key: echoed[key] for key in updates[0]} == updates[0]
     assert echoed["audio"]["input"]["transcription"] == {"model": "n", "language": None, "prompt": "p"}
     assert echoed["audio"]["input"]["noise_reduction"] == {"type": "near_field"}
+
+
+async def test_client_that_names_a_server_of_tools_follows_its_work() -> None:
+    reception = Answering([ToolCall("call_1", "weather", "{}")], "it snows", tools=ScriptedTools(weather=0.05))
+    tools = ToolSettings(mcp={"house": McpSettings(command=("house",))})
+    async with calling(reception, Settings(agent=AgentSettings(tools=tools))) as socket:
+        await until(socket, "conversation.created")
+        await send(
+            socket,
+            "session.update",
+            session={"type": "realtime", "tools": [{"type": "mcp", "server_label": "house"}]},
+        )
+        updated = (await until(socket, "session.updated"))[-1]["session"]
+        await send(socket, "input_audio_buffer.append", audio=SPEECH)
+        messages = await until(socket, "response.done")
+    assert updated["tools"] == [{"type": "mcp", "server_label": "house"}]
+    kinds = [message["type"] for message in messages]
+    assert kinds.index("response.mcp_call.completed") < kinds.index("response.output_audio_transcript.delta")
+    call, answer = messages[-1]["response"]["output"]
+    assert (call["type"], call["name"], call["output"]) == ("mcp_call", "weather", "weather of {}")
+    assert answer["content"][0]["transcript"] == "it snows"
