@@ -1,6 +1,7 @@
 """The command line as a shell sees it: real processes, what they print and how they end."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 import numpy as np
@@ -38,14 +40,16 @@ def voicechat(*arguments: str | Path, cwd: Path = ROOT, **environ: str) -> subpr
 
 
 @contextmanager
-def server(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    *arguments: str, stderr: int | IO[bytes] = subprocess.DEVNULL, **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server and its ready line; it is stopped afterwards, if it has not been."""
     process = subprocess.Popen(
         [sys.executable, "-m", "voicechat", "serve", "--port", "0", *arguments],
         cwd=ROOT,
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
     assert process.stdout is not None
@@ -222,6 +226,42 @@ def test_terminal_shows_its_key(tmp_path: Path) -> None:
         assert (talked.returncode, talked.stderr) == (0, "")
         listed = voicechat("models", "list", "--url", url, "--json", VOICECHAT_KEY=SECRET[::-1])
         assert listed.returncode == 0 and listed.stdout.startswith("[")
+
+
+def test_no_key_is_written_anywhere(tmp_path: Path) -> None:
+    """Good keys, wrong ones and those for a short time, at every door and with all that the log has to say."""
+    log, canary = tmp_path / "log", "canary-in-the-mine-7"
+
+    async def knock(url: str) -> str:
+        async with aiohttp.ClientSession() as client:
+
+            async def ask(method: str, path: str, key: str) -> str:
+                async with client.request(method, url + path, headers={"Authorization": f"Bearer {key}"}) as answer:
+                    return await answer.text()
+
+            ticket = str(json.loads(await ask("POST", "/v1/realtime/client_secrets", SECRET))["value"])
+            told = [
+                await ask(method, path, key)
+                for key in (SECRET, canary, ticket, f"{canary}-{'x' * 3000}")
+                for method, path in (("POST", "/v1/realtime/calls"), ("GET", "/admin/models"), ("GET", "/metrics"))
+            ]
+            protocols = ("realtime", f"openai-insecure-api-key.{ticket}")
+            async with client.ws_connect(f"{url}/v1/realtime", protocols=protocols) as socket:
+                told += [str(await socket.receive_json(timeout=DEADLINE)), str(socket.protocol)]
+            assert not any(secret in text for text in told for secret in (SECRET, canary, ticket))
+            return ticket
+
+    keys = f"kitchen talk,metrics {SECRET}"
+    with log.open("wb") as file, server(stderr=file, VOICECHAT_KEYS=keys, VOICECHAT__LOG__LEVEL="debug") as (
+        process,
+        ready,
+    ):
+        ticket = asyncio.run(knock(address(ready)))
+        process.terminate()
+        rest, _ = process.communicate(timeout=DEADLINE)
+    written = ready + rest + log.read_text()
+    assert "session started" in written
+    assert not any(secret in written for secret in (SECRET, canary, ticket))
 
 
 def test_port_in_use_is_one_line() -> None:

@@ -1,6 +1,11 @@
 """Hosts and origins, one by one."""
 
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from voicechat.errors import NotAllowed
@@ -39,9 +44,9 @@ def test_other_names_are_not_answered(host: str) -> None:
 
 
 def test_one_host_is_said() -> None:
-    for given in (CIMultiDict[str](), CIMultiDict([("Host", "localhost"), ("Host", "localhost")])):
+    for said in (CIMultiDict[str](), CIMultiDict([("Host", "localhost"), ("Host", "localhost")])):
         with pytest.raises(NotAllowed):
-            ORIGINS.check_host(CIMultiDictProxy(given), None)
+            ORIGINS.check_host(CIMultiDictProxy(said), None)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,18 @@ def test_other_pages_may_not(origin: str, host: str, secure: bool | None) -> Non
     with pytest.raises(NotAllowed) as refused:
         ORIGINS.check_page(headers(Origin=origin), host, secure)
     assert refused.value.code == "foreign_origin"
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.sampled_from([True, False, None]))
+def test_nothing_that_is_said_breaks_the_guard(said: str, host: str, secure: bool | None) -> None:
+    """It lets in or refuses; what it lets in names one of ours."""
+    with suppress(NotAllowed):
+        ORIGINS.check_host(headers(Host=said), "192.168.1.7")
+        assert any(name in said.lower() for name in ("localhost", "127.0.0.1", "kiosk.local", "192.168.1.7", ":"))
+    for origin in (said, f"http://{said}", f"https://{host}"):
+        with suppress(NotAllowed):
+            assert ORIGINS.check_page(headers(Origin=origin), host, secure) is None
+            assert urlsplit(origin).hostname == urlsplit(f"//{host}").hostname
 
 
 @pytest.mark.parametrize("origin", ["https://app.example.org", "https://APP.example.org", "capacitor://localhost"])

@@ -1,9 +1,11 @@
 """Who is believed to say where a request comes from."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from voicechat.transport.proxies import Proxies, Whence, is_loopback, plain
+from voicechat.transport.proxies import Proxies, Whence, is_loopback, parse, plain
 
 PROXIES = Proxies(["10.0.0.5", "172.16.0.0/12", "fd00::/8"])
 
@@ -51,6 +53,12 @@ def test_without_the_header_it_is_the_proxy() -> None:
 )
 def test_proxy_says_whether_it_was_safe(protocol: str, secure: bool | None) -> None:
     assert PROXIES.whence("10.0.0.5", False, headers(X_Forwarded_Proto=protocol)).secure is secure
+
+
+@given(st.text(max_size=200), st.text(max_size=20))
+def test_nothing_that_a_proxy_says_breaks_the_guard(chain: str, protocol: str) -> None:
+    whence = PROXIES.whence("10.0.0.5", False, headers(X_Forwarded_For=chain, X_Forwarded_Proto=protocol))
+    assert whence.proxied and parse(whence.address) is not None
 
 
 def test_addresses_are_told_in_one_way() -> None:

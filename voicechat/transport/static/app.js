@@ -187,7 +187,7 @@ function onKey(event) {
   if (event.key.toLowerCase() === "m" && !writes && !event.repeat) toggleMute();
 }
 
-talk.addEventListener("click", () => (call ? hangUp() : start()));
+talk.addEventListener("click", () => (call ? hangUp() : keyForm.filled ? at("unlock").requestSubmit() : start()));
 mute.addEventListener("click", toggleMute);
 devices.addEventListener("change", () => call && changeMicrophone());
 at("typing").addEventListener("submit", sendTyped);

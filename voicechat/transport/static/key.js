@@ -24,6 +24,11 @@ export class KeyForm {
     });
   }
 
+  /** Whether a key has been entered that was not tried yet. */
+  get filled() {
+    return !this.form.hidden && this.field.value.trim() !== "";
+  }
+
   /** Asks; a key that was tried is forgotten. */
   ask() {
     sessionStorage.removeItem(SLOT);
