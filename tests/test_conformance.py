@@ -1,7 +1,6 @@
 """The tables of docs/protocol.md: nothing is missing from them, and nothing is called done that no test shows."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,9 +27,14 @@ def kinds(union: Any) -> set[str]:
     return {get_args(event.model_fields["type"].annotation)[0] for event in get_args(annotated)}
 
 
-def names_of_tests() -> Iterator[str]:
+def homes() -> dict[str, list[str]]:
+    """The texts of the files that have a test, by its name."""
+    found: dict[str, list[str]] = {}
     for path in (ROOT / "tests").rglob("test_*.py"):
-        yield from re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+        text = path.read_text()
+        for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE):
+            found.setdefault(name, []).append(text)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -44,11 +48,20 @@ def test_every_event_of_openais_package_has_a_row(title: str, union: Any) -> Non
 
 @pytest.mark.parametrize("title", TABLES)
 def test_every_row_names_tests_that_exist(title: str) -> None:
-    known = set(names_of_tests())
+    known = homes().keys()
     for row in rows(title):
         named = re.findall(r"test_\w+", row[-1])
         assert set(named) <= known, f"{row[0]}: {set(named) - known}"
         assert named or row[1] == "not sent", f"{row[0]} is shown by nothing"
+
+
+@pytest.mark.parametrize("title", ["What clients may say", "What the server says"])
+def test_every_event_is_named_where_its_tests_are(title: str) -> None:
+    texts = homes()
+    for row in rows(title):
+        named = [text for name in re.findall(r"test_\w+", row[-1]) for text in texts[name]]
+        event = row[0].strip("`")
+        assert not named or any(f'"{event}"' in text for text in named), f"{event} is in none of its tests' files"
 
 
 def test_every_state_is_one_that_the_page_explains() -> None:

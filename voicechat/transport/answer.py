@@ -111,7 +111,9 @@ class Answer:
         finished = dict(self._calls)
         if message in self._output:
             finished[message] = items.write(event.item)
-            told += [*self._end_parts(event.text), *self._done(finished[message], self.started.previous)]
+            rest = b"" if event.status is ReplyStatus.CANCELLED else self._writer.finish()
+            told += [*self._delta(rest), *self._end_parts(event.text)]
+            told += self._done(finished[message], self.started.previous)
         output = [finished[id] for id in self._output]
         told.append({"type": "response.done", "response": response_object.finished(self._response, event, output)})
         return [*told, *self._speaker("cleared" if event.status is ReplyStatus.CANCELLED else "stopped")]
@@ -129,7 +131,6 @@ class Answer:
         ends: list[Message] = [{"type": "response.output_text.done", **self._where, "text": text}]
         if self.started.speaks:
             ends = [
-                *self._delta(self._writer.finish()),
                 {"type": "response.output_audio.done", **self._where},
                 {"type": "response.output_audio_transcript.done", **self._where, "transcript": text},
             ]
