@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.realtime.realtime_server_event import RealtimeServerEvent
 from pydantic import TypeAdapter
 
@@ -761,6 +763,59 @@ def test_every_event_has_the_fields_that_openais_package_knows(turn: list[Event]
         known = THEIRS.validate_python(message, strict=True)
         assert known.type == message["type"]
         assert not known.model_extra, f"{message['type']}: {known.model_extra}"
+
+
+REASONS = {
+    ReplyStatus.CANCELLED: "turn_detected",
+    ReplyStatus.INCOMPLETE: "content_filter",
+    ReplyStatus.FAILED: "agent_timeout",
+}
+STEPS = st.sampled_from(["text", "sound", "audible", "theirs", "ours"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(STEPS, max_size=8), st.sampled_from(ReplyStatus), st.sampled_from(Codec), st.booleans())
+def test_whatever_happens_to_an_answer_all_that_was_opened_is_closed(
+    steps: list[str], status: ReplyStatus, codec: Codec, stored: bool
+) -> None:
+    wire = RealtimeWire("sess_a", channel="webrtc")
+    begun: list[Event] = [SettingsChanged(SessionSettings(labels=("maps",)))]
+    messages = say([*begun, replace(STARTED, plays=codec, stored=stored)], wire)
+    spoken = ""
+    calls: list[Item] = []
+    for number, step in enumerate(steps):
+        item = replace(CALL, id=f"item_c{number}", call=f"call_{number}")
+        match step:
+            case "text":
+                spoken += "word "
+                messages += say([ReplyText("resp_1", "word ")], wire)
+            case "sound":
+                messages += wire.audio(1, np.ones(480, np.int16))
+            case "audible":
+                messages += say([ReplyAudible("resp_1")], wire)
+            case "theirs":
+                calls.append(item)
+                messages += say([ReplyCalled("resp_1", item, 0, "item_1")], wire)
+            case "ours":
+                messages += say([ReplyCalled("resp_1", item, 0, None, "maps")], wire)
+                messages += say([replace(WORKED, call=item.call)], wire)
+    end = finished(status, spoken.strip(), REASONS.get(status))
+    messages += say([replace(end, text=spoken.strip(), calls=tuple(calls))], wire)
+    for message in messages:
+        THEIRS.validate_python(message, strict=True)
+    for opening in ("response.output_item", "response.content_part", "conversation.item"):
+        opened = [each for each in messages if each["type"] == f"{opening}.added"]
+        closed = [each for each in messages if each["type"] == f"{opening}.done"]
+        assert sorted(map(_id, opened)) == sorted(map(_id, closed))
+        assert stored or opening != "conversation.item" or not opened
+    done = next(each for each in messages if each["type"] == "response.done")
+    places = {_id(each): each["output_index"] for each in messages if each["type"] == "response.output_item.added"}
+    assert [item["id"] for item in done["response"]["output"]] == sorted(places, key=lambda id: places[id])
+    assert all(each["output_index"] == places[_id(each)] for each in messages if "output_index" in each)
+
+
+def _id(message: dict[str, Any]) -> str:
+    return str(message["item"]["id"] if "item" in message else message["item_id"])
 
 
 CLIENTS = Path(__file__).parents[2] / ".venv-clients" / "bin" / "python"

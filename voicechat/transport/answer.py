@@ -105,8 +105,8 @@ class Answer:
     def finish(self, event: ReplyFinished) -> list[Message]:
         """`event.text` closes what the deltas opened; the items have what was heard of it."""
         told: list[Message] = []
-        if not self._calls or event.text.strip():
-            told = self._open()
+        if event.text.strip() or not event.calls:
+            told = self._open()  # who joined late has not been told of the words
         message = self.started.item.id
         finished = dict(self._calls)
         if message in self._output:
