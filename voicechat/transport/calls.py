@@ -15,7 +15,7 @@ from voicechat.commands import Command
 from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
-from voicechat.transport import admission, body, identity
+from voicechat.transport import admission, body, forms, identity
 from voicechat.transport.channel import LABEL, Wire
 from voicechat.transport.metronome import Metronome
 from voicechat.transport.scopes import Scope, scope
@@ -196,7 +196,7 @@ async def _read(request: web.Request, most: int) -> tuple[bytes, bytes | None]:
                 case "multipart/form-data":
                     form = await request.post()
                     return _part(form, "sdp"), _part(form, "session") if "session" in form else None
-    except ValueError as error:
+    except forms.BROKEN as error:
         raise BadOffer("bad_form", f"the form cannot be read: {error}") from error
     raise BadOffer("bad_content_type", f"Content-Type is {request.content_type}; application/sdp is expected")
 

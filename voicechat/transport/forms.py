@@ -17,6 +17,9 @@ MOST_TEXT: Final = 16_384
 BESIDE_FILE: Final = 262_144
 """Bytes that everything but the file may take."""
 
+BROKEN: Final = (ValueError, LookupError, RuntimeError, AssertionError, BadHttpMessage)
+"""What aiohttp's parser raises for a form that is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -42,7 +45,7 @@ async def read(request: web.Request, name: str, *, most_bytes: int, seconds: flo
             return await _read(request, name, most_bytes)
     except TimeoutError:
         raise web.HTTPRequestTimeout(text=f"The form did not come within {seconds:g} s") from None
-    except (ValueError, LookupError, RuntimeError, AssertionError, BadHttpMessage) as error:  # aiohttp's, of its parser
+    except BROKEN as error:
         raise BadMessage("bad_form", f"The form cannot be read: {error}") from error
 
 

@@ -97,7 +97,6 @@ def build(
     app.add_routes(calls.routes())
     app.add_routes(rtvi_calls.routes(settings, calls))
     app.add_routes(client_secrets.routes(settings, tickets))
-    app.add_routes(openapi.routes())
     if studio is not None:
         for door in (speech, transcriptions, listing):
             app.add_routes(door.routes(settings, studio))
@@ -110,6 +109,7 @@ def build(
     forgotten = undeclared(app.router)
     if forgotten:
         raise TypeError(f"these routes do not say what they ask for: {', '.join(forgotten)}")
+    app.add_routes(openapi.routes(app.router))
     app.on_response_prepare.append(_finish)
     app.on_response_prepare.append(guard.finish)
     app.on_shutdown.append(hang_up)
