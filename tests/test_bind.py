@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicechat import bind
-from voicechat.config import AccessSettings, ServerSettings, Settings
+from voicechat.config import AccessSettings, ServerSettings, Settings, WyomingSettings
 from voicechat.errors import ConfigError
 from voicechat.transport import keys
 from voicechat.transport.keys import NOBODYS
@@ -40,3 +40,18 @@ def test_where_others_come_a_key_is_needed_and_tls_or_a_proxy(host: str, tls: bo
     else:
         with pytest.raises(ConfigError, match="--tls-cert and --tls-key"):
             bind.check(wide, KEYS)
+
+
+@pytest.mark.parametrize("host", WIDE)
+def test_wyoming_has_to_be_opened_where_others_come(host: str) -> None:
+    def opened(open: bool) -> Settings:
+        return Settings(wyoming=WyomingSettings(port=10300, host=host, open=open))
+
+    with pytest.raises(ConfigError, match=r"^wyoming\.host: found .* needed: wyoming\.open: true$"):
+        bind.check(opened(False), KEYS)
+    bind.check(opened(True), NOBODYS)
+
+
+def test_wyoming_on_this_machine_or_closed_needs_nothing() -> None:
+    bind.check(Settings(wyoming=WyomingSettings(port=0)), NOBODYS)
+    bind.check(Settings(wyoming=WyomingSettings(host="0.0.0.0")), NOBODYS)

@@ -2,13 +2,14 @@
 
 import ipaddress
 
-from voicechat.config import Settings
+from voicechat.config import Settings, WyomingSettings
 from voicechat.errors import ConfigError
 from voicechat.transport.keys import VARIABLE, Keys
 
 
 def check(settings: Settings, keys: Keys) -> None:
     """Raises ConfigError, in one line, when it may not."""
+    _check_wyoming(settings.wyoming)
     if _is_here(settings.server.host):
         return
     missing = []
@@ -19,6 +20,14 @@ def check(settings: Settings, keys: Keys) -> None:
     if missing:
         found = f"server.host: found {settings.server.host!r}, where others reach it"
         raise ConfigError("bad_config", f"{found}; needed: {', and '.join(missing)}")
+
+
+def _check_wyoming(wyoming: WyomingSettings) -> None:
+    """Its programs can neither show a key nor speak TLS."""
+    if wyoming.port is None or wyoming.open or _is_here(wyoming.host):
+        return
+    found = f"wyoming.host: found {wyoming.host!r}, where others reach it"
+    raise ConfigError("bad_config", f"{found}, and none of them needs a key; needed: wyoming.open: true")
 
 
 def _is_here(host: str) -> bool:

@@ -1,5 +1,9 @@
 """Settings of the doors for other programs: `names`, `rtvi` and `wyoming`."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from voicechat.config.section import Section
 
 
@@ -19,4 +23,10 @@ class RtviSettings(Section):
 
 
 class WyomingSettings(Section):
-    """The port for programs that speak Wyoming."""
+    """The port for programs that speak Wyoming, as Home Assistant does. Nobody there has to have a key."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """0: any that is free, and the log says which; None: closed."""
+    host: str = "127.0.0.1"
+    open: bool = False
+    """Whether `host` may be where others reach it: whoever does may then talk, and hear."""
