@@ -102,8 +102,11 @@ def chatting() -> Iterator[str]:
 
 
 @contextmanager
-def open_house(folder: Path, chat: str, site: str, **settings: str) -> Iterator[House]:
-    """A server whose agent is `chat` and whom pages of `site` may call; `settings` as VOICECHAT__ names them.
+def open_house(
+    folder: Path, chat: str, site: str, *, config: Path | None = None, **settings: str
+) -> Iterator[House]:
+    """A server whose agent is `chat` and whom pages of `site` may call; `settings` as VOICECHAT__ names them, more of
+    them in the file `config`.
 
     Its log is in `folder`.
     """
@@ -120,6 +123,7 @@ def open_house(folder: Path, chat: str, site: str, **settings: str) -> Iterator[
     keys = {"VOICECHAT_KEYS": f"clients talk {KEY};watch metrics {_WATCH}"}
     log = folder / "server.log"
     command = [sys.executable, "-m", "voicechat", "serve", "--port", "0"]
+    command += ["--config", str(config)] if config is not None else []
     with process(command, r"https?://[^\s)]+", log=log, settings={**chosen, **keys}) as url:
         yield House(url.rstrip("/"), log)
 

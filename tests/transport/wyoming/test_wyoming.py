@@ -108,8 +108,8 @@ async def test_house_describes_itself() -> None:
     ears, voices, agents = (told.data[key] for key in ("asr", "tts", "handle"))
     assert isinstance(ears, list) and isinstance(voices, list) and isinstance(agents, list)
     assert [(model["name"], model["languages"]) for model in ears[0]["models"]] == [("ears", ["en"])]
-    assert [(voice["name"], voice["languages"]) for voice in voices[0]["voices"]] == [
-        ("one", ["en-GB"]), ("large", ["en"]),
+    assert [(voice["name"], voice["languages"], voice["installed"]) for voice in voices[0]["voices"]] == [
+        ("one", ["en-GB"], True), ("large", ["en"], False),
     ]  # fmt: skip
     for artifact in (*ears, *voices, *agents, *ears[0]["models"], *voices[0]["voices"], *agents[0]["models"]):
         assert artifact.keys() >= {"name", "attribution", "installed", "description", "version"}

@@ -3,28 +3,23 @@
 from typing import Final
 
 from voicechat import __version__
-from voicechat.protocols import Studio
+from voicechat.protocols import NamedVoice, Studio
 from voicechat.transport.wyoming.events import Event
 
 NAME: Final = "voicechat"
 
-_ABOUT: Final = {
-    "attribution": {"name": NAME, "url": ""},
-    "installed": True,
-    "version": __version__,
-}
-
 
 def info(studio: Studio) -> Event:
-    """A voice whose language is not known is offered for those that are understood: without any, none would find it."""
+    """What has to be loaded first may be asked for, and is no choice that a program should offer: it counts as not
+    installed. A voice of no known language is offered for those that are understood, or nobody would find it."""
     languages = list(studio.languages)
     speakers = {voice.model for voice in studio.voices}
     ears = [name for name in studio.models if name not in speakers]
+    models = [{**_named(name, name, name == ears[0]), "languages": languages} for name in ears]
     voices = [
-        {**_named(voice.name, voice.name), "languages": [voice.language] if voice.language else languages}
-        for voice in studio.voices
+        {**_named(each.name, each.name, _is_loaded(each)), "languages": [each.language] if each.language else languages}
+        for each in studio.voices
     ]
-    models = [{**_named(name, name), "languages": languages} for name in ears]
     agent = {**_named(NAME, "The agent of this server"), "languages": languages}
     return Event(
         "info",
@@ -36,5 +31,17 @@ def info(studio: Studio) -> Event:
     )
 
 
-def _named(name: str, description: str) -> dict[str, object]:
-    return {"name": name, "description": description, **_ABOUT}
+def _is_loaded(voice: NamedVoice) -> bool:
+    """Until a model is, its one voice is called as itself."""
+    return voice.name != voice.model or bool(voice.language)
+
+
+def _named(name: str, description: str, installed: bool = True) -> dict[str, object]:
+    attribution = {"name": NAME, "url": ""}
+    return {
+        "name": name,
+        "description": description,
+        "attribution": attribution,
+        "installed": installed,
+        "version": __version__,
+    }
