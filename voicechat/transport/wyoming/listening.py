@@ -1,5 +1,6 @@
 """A recording that comes in events, and its transcript: transcribe, audio-start, audio-chunk, audio-stop."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -74,6 +75,7 @@ class Listening:
         length = round(_BITE * frame.rate)
         for start in range(0, len(frame.samples), length):
             await self._hear(self._hearer, self._resampler.push(frame.samples[start : start + length]))
+            await asyncio.sleep(0)  # a program may send faster than it speaks; others come between
 
     async def stop(self) -> None:
         """The transcript is told, in whole as well as in parts: few read the parts."""
