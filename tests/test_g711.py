@@ -21,7 +21,7 @@ def decoded_elsewhere(name: str, data: bytes) -> list[int]:
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.AudioCodecContext)
     decoder.sample_rate, decoder.layout = RATE, "mono"
-    packet: "av.Packet[Any]" = av.Packet(data)
+    packet: av.Packet[Any] = av.Packet(data)
     packet.pts, packet.time_base = 0, Fraction(1, RATE)
     return [int(value) for frame in [*decoder.decode(packet), *decoder.decode(None)] for value in frame.to_ndarray()[0]]
 

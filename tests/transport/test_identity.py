@@ -7,7 +7,8 @@ from voicechat.transport.identity import HEADER, caller
 
 def test_caller_has_the_same_name_in_every_call() -> None:
     first, again, other = (
-        caller(make_mocked_request("GET", "/", {HEADER: said})) for said in ("anna@example.org", " anna@example.org ", "b")
+        caller(make_mocked_request("GET", "/", {HEADER: said}))
+        for said in ("anna@example.org", " anna@example.org ", "b")
     )
     assert first == again != other
     assert "anna" not in first and len(other) == len(first) == 32
