@@ -13,7 +13,8 @@ class EspeakSettings(Section):
 
 class PiperSettings(Section):
     model: str = ""
-    """A voice's name, e.g. en_US-amy-medium, or a path to its .onnx; empty: the first that is present."""
+    """A voice's name, e.g. en_US-amy-medium, or a path to its .onnx; empty: the first that is present of those that
+    speak the callers' language, which is `asr.language`, and else the first of all."""
     threads: Count = 1
 
 
