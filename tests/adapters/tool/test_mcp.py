@@ -249,5 +249,5 @@ def test_names_are_made_to_fit(name: str, expected: str) -> None:
 def _running() -> str:
     """The command lines of our children."""
     own = str(os.getpid())
-    listed = subprocess.run(["ps", "--ppid", own, "-o", "args="], capture_output=True, text=True, check=False)
+    listed = subprocess.run(["ps", "-ww", "--ppid", own, "-o", "args="], capture_output=True, text=True, check=False)
     return listed.stdout
