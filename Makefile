@@ -38,7 +38,7 @@ test-clients: $(VENV)/.installed-dev browser clients  ## run their tests; ARGS=.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS) tests/clients
 
 soak: $(VENV)/.installed-dev  ## play 2,000 random lives of models; make test plays 60
-	@VOICECHAT_RUNS=2000 $(BIN)/python -m pytest tests/test_models_always.py $(ARGS)
+	@VOICECHAT_RUNS=2000 $(BIN)/python -m pytest tests/models/test_models_always.py $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, types, import floors, and that the pins fit together
 	@$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from voicechat.terminal import spawn
 from voicechat.terminal.caller import Caller
 from voicechat.terminal.demo import ear, voiced
 from voicechat.terminal.dialogue import Dialogue, Question, Turn
-from voicechat.transport.opus import RATE
+from voicechat.transport.media.opus import RATE
 
 WORDS = ("What is your name?", "How do you work?", "How can you help me?", "Which languages do you speak?")
 PARTS = ("endpointed", "understood", "first_word", "first_sound")

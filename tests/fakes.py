@@ -15,8 +15,8 @@ from voicechat.echo.reverberation import Played
 from voicechat.errors import AgentError, EngineFailed, ToolFailed
 from voicechat.events import Event
 from voicechat.protocols import AsrStream, Capabilities, Heard, Speech, SpeechChunk, Voice
-from voicechat.transport.metronome import Metronome
-from voicechat.transport.playout import Playout
+from voicechat.transport.media.metronome import Metronome
+from voicechat.transport.media.playout import Playout
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import pytest
 from voicechat import bind
 from voicechat.config import AccessSettings, ServerSettings, Settings, WyomingSettings
 from voicechat.errors import ConfigError
-from voicechat.transport import keys
-from voicechat.transport.keys import NOBODYS
+from voicechat.transport.access import keys
+from voicechat.transport.access.keys import NOBODYS
 
 KEYS = keys.load(None, {keys.VARIABLE: "kitchen talk Vq2nZk8mX1uY7sTe"})
 WIDE = ("0.0.0.0", "::", "", "192.168.1.7", "fe80::1", "kiosk.local", "localhost.evil.example", "ip6-localhost")

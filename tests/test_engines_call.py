@@ -20,7 +20,7 @@ from voicechat.config import ModelSettings, Settings
 from voicechat.protocols import TtsEngine
 from voicechat.terminal import spawn
 from voicechat.terminal.caller import Caller
-from voicechat.transport.opus import RATE
+from voicechat.transport.media.opus import RATE
 
 QUESTION: Final = "Where can I see the dinosaurs?"
 ANSWER: Final = f"You said: {QUESTION}"

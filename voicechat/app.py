@@ -16,7 +16,7 @@ from voicechat import bind, logs
 from voicechat.config import Settings, variables
 from voicechat.errors import VoicechatError
 from voicechat.house import House
-from voicechat.transport import keys, tls
+from voicechat.transport.access import keys, tls
 
 SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""

@@ -4,7 +4,7 @@ import ipaddress
 
 from voicechat.config import Settings, WyomingSettings
 from voicechat.errors import ConfigError
-from voicechat.transport.keys import VARIABLE, Keys
+from voicechat.transport.access.keys import VARIABLE, Keys
 
 
 def check(settings: Settings, keys: Keys) -> None:

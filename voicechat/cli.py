@@ -206,7 +206,7 @@ def check(config: Annotated[Path, typer.Argument(help="A configuration file.")])
 
     from voicechat import adapters, bind
     from voicechat.config import variables
-    from voicechat.transport import keys, tls
+    from voicechat.transport.access import keys, tls
 
     bind.check(settings, keys.load(settings.access.keys, variables()))
     tls.context(settings)
@@ -220,7 +220,7 @@ def make_key(
     scopes: Annotated[str, typer.Argument(help="What it may do: talk, operate, metrics, with commas.")] = "talk",
 ) -> None:
     """Make a key. Its line for the file of keys goes to standard output, the key itself to standard error, once."""
-    from voicechat.transport import keys
+    from voicechat.transport.access import keys
 
     line, secret = keys.make(name, scopes)
     typer.echo(line)

@@ -14,7 +14,7 @@ from rich.console import Console
 from voicechat.audio import AudioFrame, Samples, silence
 from voicechat.terminal import demo
 from voicechat.terminal.dialogue import Question, Turn
-from voicechat.transport.opus import RATE
+from voicechat.transport.media.opus import RATE
 
 ROOT = Path(__file__).parents[2]
 

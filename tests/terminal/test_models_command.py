@@ -14,8 +14,8 @@ from aiohttp import web
 from tests.tiny import piper, whisper
 from voicechat.errors import AdapterUnavailable, EngineFailed, ModelBusy
 from voicechat.library.catalogue import Catalogue
-from voicechat.transport.admin import Admin
 from voicechat.transport.http import explain
+from voicechat.transport.rest.admin import Admin
 from voicechat.transport.silence import SILENCE, Silence
 
 ROOT = Path(__file__).parents[2]

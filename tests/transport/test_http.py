@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, Counter
 from voicechat.config import Settings
 from voicechat.errors import AgentError, BadMessage, BadOffer, NoRoom, PeerError, VoicechatError
 from voicechat.protocols import Peer
-from voicechat.transport import http, page
+from voicechat.transport import http
+from voicechat.transport.rest import page
 
 
 class Full:

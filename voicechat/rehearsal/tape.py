@@ -25,7 +25,7 @@ from voicechat.events import (
 )
 from voicechat.protocols import Heard, SpeechChunk
 from voicechat.rehearsal.score import Deed, Moment
-from voicechat.transport.playout import Playout
+from voicechat.transport.media.playout import Playout
 
 TAIL_SECONDS: Final = 2.0
 """Silence after a recording, for the decisions about its last sound."""

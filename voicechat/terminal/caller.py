@@ -16,12 +16,12 @@ from voicechat.audio import AudioFrame, Samples
 from voicechat.errors import PeerError
 from voicechat.protocols import SpeechChunk
 from voicechat.terminal import login
-from voicechat.transport.channel import LABEL
-from voicechat.transport.metronome import Metronome
-from voicechat.transport.opus import RATE, OpusEncoder
-from voicechat.transport.playout import Playout
-from voicechat.transport.rtp import Listener, follow
-from voicechat.transport.speaker import Speaker
+from voicechat.transport.media.metronome import Metronome
+from voicechat.transport.media.opus import RATE, OpusEncoder
+from voicechat.transport.media.playout import Playout
+from voicechat.transport.media.rtp import Listener, follow
+from voicechat.transport.media.speaker import Speaker
+from voicechat.transport.webrtc.channel import LABEL
 
 RECORDING_SECONDS: Final = 600.0
 """What is said and heard later is not kept."""

@@ -18,7 +18,7 @@ from voicechat.protocols import TtsEngine
 from voicechat.terminal import spawn
 from voicechat.terminal.caller import Caller
 from voicechat.terminal.dialogue import Dialogue, Question, Turn
-from voicechat.transport.opus import RATE
+from voicechat.transport.media.opus import RATE
 
 SCRIPT: Final = (("What is your name?", None), ("How do you work?", 2.5), ("Which languages do you speak?", None))
 """Questions that the built-in answers know, and after how many seconds the answer is interrupted with the next one."""

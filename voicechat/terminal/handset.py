@@ -13,8 +13,8 @@ from voicechat import clip
 from voicechat.audio import FRAME_SECONDS, Framer, Samples, resample, silence
 from voicechat.errors import VoicechatError
 from voicechat.protocols import Canceller
-from voicechat.transport.downsampler import Downsampler
-from voicechat.transport.metronome import Metronome
+from voicechat.transport.media.downsampler import Downsampler
+from voicechat.transport.media.metronome import Metronome
 
 if TYPE_CHECKING:
     import sounddevice

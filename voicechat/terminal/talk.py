@@ -20,7 +20,7 @@ from voicechat.errors import AdapterUnavailable, VoicechatError
 from voicechat.protocols import Canceller, SpeechChunk
 from voicechat.terminal import login
 from voicechat.terminal.handset import QUIET, RATE, Handset, SoundCard, WavHandset
-from voicechat.transport.playout import Playout
+from voicechat.transport.media.playout import Playout
 
 ANSWER_SECONDS: Final = 30.0
 """A WAV that has ended is waited on this long for its answer."""

@@ -9,27 +9,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from voicechat.config import Settings
 from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatError
 from voicechat.protocols import Reception, Studio
-from voicechat.transport import (
-    admission,
-    client_secrets,
-    listing,
-    openapi,
-    page,
-    realtime,
-    rtvi_calls,
-    sideband,
-    speech,
-    transcriptions,
-)
-from voicechat.transport.admin import Admin, Operations
-from voicechat.transport.calls import Calls
-from voicechat.transport.guard import Guard
-from voicechat.transport.keys import NOBODYS, Keys
-from voicechat.transport.metronome import Metronome
+from voicechat.transport.access import admission
+from voicechat.transport.access.guard import Guard
+from voicechat.transport.access.keys import NOBODYS, Keys
+from voicechat.transport.access.scopes import Scope, scope, undeclared
+from voicechat.transport.access.tickets import Tickets
+from voicechat.transport.media.metronome import Metronome
+from voicechat.transport.realtime import client_secrets, sideband, websocket
+from voicechat.transport.realtime.calls import Calls
 from voicechat.transport.refusal import refusal
-from voicechat.transport.scopes import Scope, scope, undeclared
+from voicechat.transport.rest import listing, openapi, page, speech, transcriptions
+from voicechat.transport.rest.admin import Admin, Operations
+from voicechat.transport.rtvi import calls as rtvi_calls
 from voicechat.transport.silence import SILENCE, Silence
-from voicechat.transport.tickets import Tickets
 
 BODY_BYTES: Final = 65_536
 """No request has a reason to be larger; offers have a lower limit of their own."""
@@ -69,7 +61,7 @@ def build(
     guard = Guard(settings, keys, tickets)
     app = web.Application(middlewares=[explain, guard.middleware], client_max_size=BODY_BYTES)
     app[SILENCE] = Silence()
-    peers: set[realtime.RealtimePeer] = set()
+    peers: set[websocket.RealtimePeer] = set()
     metronome = Metronome()
     calls = Calls(settings, reception, metronome)
     admin = Admin(operations) if operations is not None else None
@@ -100,7 +92,7 @@ def build(
     if studio is not None:
         for door in (speech, transcriptions, listing):
             app.add_routes(door.routes(settings, studio))
-    talking = realtime.endpoint(settings, reception, metronome, peers)
+    talking = websocket.endpoint(settings, reception, metronome, peers)
     app.router.add_get("/v1/realtime", sideband.endpoint(settings, calls, talking))
     app.router.add_get("/healthz", health)
     app.router.add_get("/metrics", metrics)

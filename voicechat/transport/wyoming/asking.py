@@ -11,7 +11,7 @@ from voicechat.echo.reverberation import Played
 from voicechat.errors import AgentError
 from voicechat.events import Event, Failed, ReplyFinished, ReplyStarted, ReplyStatus, ReplyText
 from voicechat.protocols import Heard, Reception, SpeechChunk
-from voicechat.transport.microphone import Microphone
+from voicechat.transport.media.microphone import Microphone
 
 _LEAVING: Final = 2.0
 """Seconds for a session to end once its answer is there, or nobody wants it any more."""

@@ -1,0 +1,1 @@
+"""OpenAI's Realtime protocol: its objects, and its doors by WebSocket and WebRTC."""

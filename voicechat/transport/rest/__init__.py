@@ -1,0 +1,1 @@
+"""Doors of one request and one answer."""

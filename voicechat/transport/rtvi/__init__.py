@@ -1,0 +1,1 @@
+"""RTVI, the protocol of Pipecat's clients."""

@@ -1,0 +1,1 @@
+"""One WebRTC caller: the offer, sound both ways, the data channel."""
