@@ -1,11 +1,13 @@
 """A studio for the doors, and a small one of scripted engines for itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 import numpy as np
+from aiohttp import web
 
 from tests.fakes import InlineLane, ScriptedAsr, ScriptedTts
 from voicechat.audio import AudioFrame
@@ -23,6 +25,8 @@ from voicechat.placement.affinity import Memory
 from voicechat.pool import Pool
 from voicechat.protocols import AsrEngine, Hearer, Lane, NamedVoice, Passage, Studio, TtsEngine
 from voicechat.studio import build
+from voicechat.transport import http
+from voicechat.transport.silence import SILENCE, Silence
 from voicechat.turnstile import Turnstile, Worker
 
 WORD_SECONDS = 0.1
@@ -164,3 +168,19 @@ async def small(settings: Settings | None = None, *texts: str) -> AsyncIterator[
         await tts.close()
         await recognisers.close()
         await machine.close()
+
+
+@asynccontextmanager
+async def serving(routes: Iterable[web.AbstractRouteDef], at: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """A server with these routes and nothing before them: a client, and the address of `at`."""
+    app = web.Application(middlewares=[http.explain], client_max_size=http.BODY_BYTES)
+    app[SILENCE] = Silence()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with aiohttp.ClientSession() as client:
+            yield client, f"http://127.0.0.1:{runner.addresses[0][1]}{at}"
+    finally:
+        await runner.cleanup()

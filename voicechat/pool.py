@@ -167,7 +167,7 @@ class _Work:
         clock = self.worker.lane.clock
         began = clock()
         try:
-            self._speak(self.worker.engine, clock, began + (STEP_SECONDS if self._iterator else FIRST_SECONDS))
+            self._speak(self.worker.engine, clock, began + (FIRST_SECONDS if self._iterator is None else STEP_SECONDS))
         finally:
             self.lasted = clock() - began
             self.seconds += self.lasted

@@ -5,39 +5,25 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from tests.fakes_studio import WORD_SECONDS, ScriptedStudio
+from tests.fakes_studio import WORD_SECONDS, ScriptedStudio, serving
 from voicechat.config import Settings
 from voicechat.errors import BadMessage
-from voicechat.transport import http
 from voicechat.transport.rest import outflow, speech
 from voicechat.transport.rest.containers import KINDS, RATE
 from voicechat.transport.rest.outflow import WARNING
 from voicechat.transport.rest.speech import PATH
-from voicechat.transport.silence import SILENCE, Silence
 
 PCM = {"model": "tts-1", "voice": "alloy", "response_format": "pcm"}
 
 
-@asynccontextmanager
-async def serving(studio: ScriptedStudio) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    app = web.Application(middlewares=[http.explain], client_max_size=http.BODY_BYTES)
-    app[SILENCE] = Silence()
-    app.add_routes(speech.routes(Settings(), studio))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as client:
-            yield client, f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
-    finally:
-        await runner.cleanup()
+def door(studio: ScriptedStudio) -> AbstractAsyncContextManager[tuple[aiohttp.ClientSession, str]]:
+    return serving(speech.routes(Settings(), studio), PATH)
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -55,7 +41,7 @@ async def until_idle(studio: ScriptedStudio) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_format_comes_with_its_name(kind: str) -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, json={**PCM, "input": "one two three", "response_format": kind}) as answer:
             assert answer.status == 200
             assert answer.content_type == KINDS[kind].content_type
@@ -64,20 +50,20 @@ async def test_every_format_comes_with_its_name(kind: str) -> None:
 
 
 async def test_mp3_is_what_is_sent_when_nothing_is_asked_for() -> None:
-    async with serving(ScriptedStudio()) as (client, url), client.post(url, json={"input": "one"}) as answer:
+    async with door(ScriptedStudio()) as (client, url), client.post(url, json={"input": "one"}) as answer:
         assert answer.content_type == "audio/mpeg"
         assert (await answer.read())[:2] == b"\xff\xf3"
 
 
 async def test_pcm_lasts_as_long_as_its_words() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, json={**PCM, "input": "word " * 10, "speed": 0.25}) as answer:
             assert len(await answer.read()) / 2 / RATE == pytest.approx(10 * WORD_SECONDS, abs=0.001)
 
 
 async def test_first_sound_leaves_before_the_last_is_made() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, json={**PCM, "input": "one two WAIT three"}) as answer:
             assert await answer.content.readany()
             assert studio.speaking == 1
@@ -88,7 +74,7 @@ async def test_first_sound_leaves_before_the_last_is_made() -> None:
 
 async def test_client_who_leaves_stops_the_work() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         answer = await client.post(url, json={**PCM, "input": "one WAIT " + "word " * 500})
         await answer.content.readany()
         answer.close()
@@ -99,7 +85,7 @@ async def test_client_who_leaves_stops_the_work() -> None:
 
 async def test_client_who_leaves_before_any_sound_stops_the_work() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         asking = asyncio.create_task(client.post(url, json={**PCM, "input": "WAIT one"}))
         await until(lambda: studio.speaking)
         asking.cancel()
@@ -110,7 +96,7 @@ async def test_client_who_leaves_before_any_sound_stops_the_work() -> None:
 async def test_client_who_does_not_read_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outflow, "STALL_SECONDS", 0.2)
     studio = ScriptedStudio()
-    async with serving(studio) as (_, url):
+    async with door(studio) as (_, url):
         host, port = url.split("/")[2].split(":")
         deaf = socket.create_connection((host, int(port)))
         try:
@@ -130,7 +116,7 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 async def test_events_carry_the_same_sound() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, json={**PCM, "input": "one two", "stream_format": "sse"}) as answer:
             assert answer.content_type == "text/event-stream"
             *deltas, done = events(await answer.text())
@@ -144,7 +130,7 @@ async def test_events_carry_the_same_sound() -> None:
 
 async def test_failure_before_any_sound_is_an_error() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, json={**PCM, "input": "FAIL two"}) as answer:
             assert answer.status == 500
             assert (await answer.json())["error"]["code"] == "engine_failed"
@@ -153,7 +139,7 @@ async def test_failure_before_any_sound_is_an_error() -> None:
 
 async def test_failure_after_some_sound_is_no_end_of_a_file() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, json={**PCM, "input": "one two FAIL"}) as answer:
             with pytest.raises(aiohttp.ClientPayloadError):
                 await answer.read()
@@ -165,7 +151,7 @@ async def test_failure_after_some_sound_is_no_end_of_a_file() -> None:
 
 
 async def test_failure_is_the_last_event() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, json={**PCM, "input": "one two FAIL", "stream_format": "sse"}) as answer:
             text = b""
             with pytest.raises(aiohttp.ClientPayloadError):
@@ -175,7 +161,7 @@ async def test_failure_is_the_last_event() -> None:
 
 
 async def test_full_studio_says_when_to_come_again() -> None:
-    async with serving(ScriptedStudio(places=0)) as (client, url):
+    async with door(ScriptedStudio(places=0)) as (client, url):
         async with client.post(url, json={**PCM, "input": "one"}) as answer:
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0
@@ -205,7 +191,7 @@ async def test_full_studio_says_when_to_come_again() -> None:
     ],
 )
 async def test_what_cannot_be_had_is_refused_by_name(body: object, code: str, param: str | None) -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         data = body if isinstance(body, str) else json.dumps(body)
         async with client.post(url, data=data, headers={"Content-Type": "application/json"}) as answer:
             assert answer.status == 400
@@ -214,7 +200,7 @@ async def test_what_cannot_be_had_is_refused_by_name(body: object, code: str, pa
 
 
 async def test_request_that_is_too_large_or_no_text_is_refused() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, data=b" " * 70_000) as answer:
             assert answer.status == 413
         async with client.post(url, data=b"\xff\xfe") as answer:
@@ -229,7 +215,7 @@ async def test_request_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPat
             yield b" "
             await asyncio.sleep(0.05)
 
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, data=drip()) as answer:
             assert answer.status == 408
 
@@ -251,7 +237,7 @@ async def test_request_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPat
 )
 async def test_voices_and_models_of_others_are_ours(asked: dict[str, object], spoken: str, warning: str | None) -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, json={"input": "one", "response_format": "pcm", **asked}) as answer:
             assert answer.status == 200
             assert answer.headers.get(WARNING) == warning

@@ -5,40 +5,26 @@ import io
 import json
 import wave
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from tests.fakes_studio import ScriptedStudio
+from tests.fakes_studio import ScriptedStudio, serving
 from voicechat.audio import silence
 from voicechat.config import Settings
-from voicechat.transport import http
 from voicechat.transport.rest import transcriptions
 from voicechat.transport.rest.outflow import WARNING
 from voicechat.transport.rest.transcriptions import MOST_BYTES, PATH
-from voicechat.transport.silence import SILENCE, Silence
 
 TEXT = "Second 0. Second 1. Second 2."
 
 
-@asynccontextmanager
-async def serving(studio: ScriptedStudio) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    app = web.Application(middlewares=[http.explain], client_max_size=http.BODY_BYTES)
-    app[SILENCE] = Silence()
-    app.add_routes(transcriptions.routes(Settings(), studio))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as client:
-            yield client, f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
-    finally:
-        await runner.cleanup()
+def door(studio: ScriptedStudio) -> AbstractAsyncContextManager[tuple[aiohttp.ClientSession, str]]:
+    return serving(transcriptions.routes(Settings(), studio), PATH)
 
 
 def wav(seconds: float) -> bytes:
@@ -74,7 +60,7 @@ def idle(studio: ScriptedStudio) -> bool:
 
 async def test_json_is_what_is_sent_when_nothing_is_asked_for() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url), client.post(url, data=form()) as answer:
+    async with door(studio) as (client, url), client.post(url, data=form()) as answer:
         assert answer.status == 200
         assert await answer.json() == {"text": TEXT, "usage": {"type": "duration", "seconds": 3}}
     assert studio.asked == [(None, "whisper-1")]
@@ -91,7 +77,7 @@ async def test_json_is_what_is_sent_when_nothing_is_asked_for() -> None:
     ],
 )
 async def test_other_formats_are_sent_as_asked(format: str, content_type: str, begin: str) -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, data=form({"response_format": format, "language": "en-GB"})) as answer:
             assert answer.status == 200
             assert answer.content_type == content_type
@@ -99,7 +85,7 @@ async def test_other_formats_are_sent_as_asked(format: str, content_type: str, b
 
 
 async def test_times_of_words_are_sent_to_who_asks_for_them() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         asked = form({"response_format": "verbose_json", "timestamp_granularities[]": "word"})
         async with client.post(url, data=asked) as answer:
             told = await answer.json()
@@ -112,7 +98,7 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 async def test_stream_tells_each_passage_and_then_the_whole() -> None:
-    async with serving(ScriptedStudio()) as (client, url):
+    async with door(ScriptedStudio()) as (client, url):
         async with client.post(url, data=form({"stream": "true"}, wav(25.0))) as answer:
             assert answer.content_type == "text/event-stream"
             *deltas, done = events(await answer.text())
@@ -123,7 +109,7 @@ async def test_stream_tells_each_passage_and_then_the_whole() -> None:
 
 async def test_failure_of_the_recogniser_is_told_and_its_stream_closed() -> None:
     studio = ScriptedStudio(fails=True)
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, data=form()) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (500, "engine_failed")
         text = b""
@@ -138,7 +124,7 @@ async def test_failure_of_the_recogniser_is_told_and_its_stream_closed() -> None
 @pytest.mark.parametrize("stream", ["false", "true"])
 async def test_client_who_leaves_while_nothing_is_understood_stops_the_work(stream: str) -> None:
     studio = ScriptedStudio(waits=True)
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         asking = asyncio.create_task(client.post(url, data=form({"stream": stream})))
         await until(lambda: studio.hearing)
         asking.cancel()
@@ -149,7 +135,7 @@ async def test_client_who_leaves_while_nothing_is_understood_stops_the_work(stre
 
 async def test_client_who_leaves_stops_the_work() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, data=form({"stream": "true"}, wav(500.0))) as answer:
             await answer.content.readany()
         await until(lambda: idle(studio))
@@ -167,7 +153,7 @@ async def test_client_who_leaves_stops_the_work() -> None:
 )
 async def test_what_cannot_be_had_is_refused_by_name(fields: dict[str, str], param: str) -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url), client.post(url, data=form(fields)) as answer:
+    async with door(studio) as (client, url), client.post(url, data=form(fields)) as answer:
         error = (await answer.json())["error"]
         assert (answer.status, error["code"], error["param"]) == (400, "invalid_value", param)
     assert idle(studio)
@@ -179,7 +165,7 @@ async def test_what_cannot_be_had_is_refused_by_name(fields: dict[str, str], par
 )
 async def test_what_is_no_recording_is_refused(recording: bytes, code: str) -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url), client.post(url, data=form({}, recording)) as answer:
+    async with door(studio) as (client, url), client.post(url, data=form({}, recording)) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, code)
     assert studio.asked == []
     assert idle(studio)
@@ -221,7 +207,7 @@ BOUNDARY = "multipart/form-data; boundary=b"
 )
 async def test_forms_that_are_none_are_refused(content_type: str, body: bytes, status: int, code: str) -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, data=body, headers={"Content-Type": content_type}) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
     assert idle(studio)
@@ -235,7 +221,7 @@ async def test_too_large_a_file_is_refused_whether_its_length_is_told_or_not() -
 
     studio = ScriptedStudio()
     head = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF'
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         for before in (head, b"preamble\r\n"):
             body = chunks(before, MOST_BYTES // 65_536 + 8)
             try:
@@ -259,20 +245,20 @@ async def test_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
             await asyncio.sleep(0.05)
 
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         async with client.post(url, data=drip(), headers={"Content-Type": BOUNDARY}) as answer:
             assert answer.status == 408
         assert idle(studio)
 
 
 async def test_full_studio_says_when_to_come_again() -> None:
-    async with serving(ScriptedStudio(places=0)) as (client, url), client.post(url, data=form()) as answer:
+    async with door(ScriptedStudio(places=0)) as (client, url), client.post(url, data=form()) as answer:
         assert answer.status == 503
 
 
 async def test_models_that_nobody_knows_are_told() -> None:
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         for model, warning in (("ears", None), ("gpt-4o-transcribe", None), ("super-ears", "model_unknown")):
             made = aiohttp.FormData({"model": model})
             made.add_field("file", wav(1.0), filename="a.wav")
@@ -288,7 +274,7 @@ async def test_forms_with_flipped_bytes_are_never_our_fault() -> None:
     fields = [(b"model", b"whisper-1"), (b"language", b"en"), (b"file", wav(1.0)[:400])]
     whole = b"".join(part % field for field in fields) + b"--b--\r\n"
     studio = ScriptedStudio()
-    async with serving(studio) as (client, url):
+    async with door(studio) as (client, url):
         for _ in range(150):
             broken = bytearray(whole)
             for _ in range(random.randint(1, 12)):
