@@ -11,9 +11,9 @@ from aiohttp import web
 
 from tests.fakes import InlineLane, ScriptedAsr, ScriptedTts
 from voicechat.audio import AudioFrame
-from voicechat.casting import Ensemble
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
+from voicechat.ensemble import Ensemble
 from voicechat.errors import EngineFailed, NoRoom
 from voicechat.models.evictor import Evictor
 from voicechat.models.machine import Machine

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from tests import virtual_time
 from tests.fakes import InlineLane, ScriptedTts
-from voicechat.casting import Casting, Ensemble
+from voicechat.casting import Casting
 from voicechat.conversation import SessionSettings
+from voicechat.ensemble import Ensemble
 from voicechat.errors import EngineFailed
 from voicechat.events import Event, Failed, Noted, SettingsChanged
 from voicechat.models.evictor import Evictor

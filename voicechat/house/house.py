@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 
 from voicechat import adapters, logs, studio
-from voicechat.casting import Casting, Ensemble
+from voicechat.casting import Casting
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings, TurnDetection
+from voicechat.ensemble import Ensemble
 from voicechat.errors import NoRoom, VoicechatError
 from voicechat.events import Failed
 from voicechat.house import lag, listening, tools, voices

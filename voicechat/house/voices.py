@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from voicechat.casting import Ensemble
 from voicechat.config import Settings
+from voicechat.ensemble import Ensemble
 from voicechat.errors import ConfigError
 from voicechat.house.engines import Engines
 from voicechat.metrics import Metrics

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from voicechat.casting import Ensemble
 from voicechat.config import Settings
+from voicechat.ensemble import Ensemble
 from voicechat.errors import NoRoom
 from voicechat.models.manager import ModelManager
 from voicechat.models.shelf import original

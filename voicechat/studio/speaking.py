@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from voicechat.audio import AudioFrame
-from voicechat.casting import Ensemble, Voice
+from voicechat.ensemble import Ensemble, Voice
 from voicechat.errors import AdapterError
 from voicechat.library.parts import Part
 from voicechat.synthesis import Synthesis
