@@ -16,7 +16,7 @@ from voicechat import bind, logs
 from voicechat.config import Settings, variables
 from voicechat.errors import VoicechatError
 from voicechat.house import House
-from voicechat.transport.access import keys, tls
+from voicechat.transport.access import keyfile, keys, tls
 
 SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while the loop wants it; Python's own 5 ms is a quarter of a packet."""
@@ -53,7 +53,10 @@ async def run(settings: Settings, *, ready: Callable[[str], None], stop: asyncio
         stack.callback(door.close)
         port = door.sockets[0].getsockname()[1]
         await stack.enter_async_context(wyoming.serving(settings, house, house.studio))
-        for watch in (*house.watches(), site[SILENCE].cut(runner.server)):
+        watches = [*house.watches(), site[SILENCE].cut(runner.server)]
+        if settings.access.keys is not None:
+            watches.append(keyfile.watch(settings.access.keys, variables(), known, site[http.CHANGE]))
+        for watch in watches:
             stack.callback(asyncio.create_task(watch).cancel)
         gc.collect()
         gc.freeze()

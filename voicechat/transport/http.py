@@ -1,5 +1,6 @@
 """The HTTP server's routes, and what becomes of errors."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from voicechat.errors import AdapterUnavailable, NoRoom, PeerError, VoicechatErr
 from voicechat.protocols import Reception, Studio
 from voicechat.transport.access import admission
 from voicechat.transport.access.guard import Guard
+from voicechat.transport.access.keyfile import Change
 from voicechat.transport.access.keys import NOBODYS, Keys
 from voicechat.transport.access.scopes import Scope, scope, undeclared
 from voicechat.transport.access.tickets import Tickets
@@ -25,6 +27,12 @@ from voicechat.transport.silence import SILENCE, Silence
 
 BODY_BYTES: Final = 65_536
 """No request has a reason to be larger; offers have a lower limit of their own."""
+
+LEAVING: Final = 2.0
+"""Seconds for callers to leave whose key has been taken away, before all that is under way with it is broken off."""
+
+CHANGE: Final = web.AppKey[Change]("change")
+"""Lets other keys be the good ones, and ends what was begun with those that are not any more."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,7 +62,7 @@ def build(
     a `studio` the requests that need no session.
 
     `faults` says what is wrong with the server, for /healthz; it must not block. Without `keys` everybody who reaches
-    us may do everything. On shutdown all callers are hung up.
+    us may do everything; `app[CHANGE]` changes them. On shutdown all callers are hung up.
     Whoever runs the application should also run `app[SILENCE].cut(runner.server)`.
     """
     tickets = Tickets()
@@ -77,6 +85,17 @@ def build(
     @scope(Scope.METRICS)
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def change(known: Keys) -> frozenset[str]:
+        less = guard.change(known)
+        for peer in list(peers):
+            if peer.key in less:
+                peer.hang_up("key_revoked")
+        calls.hang_up(less)
+        if less:
+            await asyncio.sleep(LEAVING)
+            guard.break_off(less)
+        return less
 
     async def hang_up(app: web.Application) -> None:
         for peer in list(peers):
@@ -105,6 +124,7 @@ def build(
     app.on_response_prepare.append(_finish)
     app.on_response_prepare.append(guard.finish)
     app.on_shutdown.append(hang_up)
+    app[CHANGE] = change
     return app
 
 

@@ -6,7 +6,8 @@ No cookie lets anybody in, so that there is nothing to ride on.
 
 import asyncio
 import re
-from typing import Final
+from collections.abc import Collection
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -35,7 +36,10 @@ _HEADERS: Final = re.compile(r"[A-Za-z0-9_, -]{1,2000}")
 
 
 class Guard:
-    """`middleware` lets requests through, or raises NotAllowed; `finish` gives answers what pages and programs need."""
+    """`middleware` lets requests through, or raises NotAllowed; `finish` gives answers what pages and programs need.
+
+    `change` lets other keys be the good ones, and `break_off` ends what is under way on those that are not any more.
+    """
 
     def __init__(self, settings: Settings, keys: Keys, tickets: Tickets) -> None:
         access, server = settings.access, settings.server
@@ -44,6 +48,7 @@ class Guard:
         self._proxies = Proxies(access.behind_proxy)
         self._origins = Origins([*access.hosts, *_names(server.host)], access.origins)
         self._proxied_only = bool(access.behind_proxy)
+        self._under_way: dict[asyncio.Task[Any], str] = {}  # requests, and the names of the keys they came with
 
     @property
     def middleware(self) -> Middleware:
@@ -57,10 +62,30 @@ class Guard:
                 request[_PAGE] = page
                 if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
                     return _preflight(request)
-            request[ADMISSION] = self._admit(request, whence.address)
-            return await handler(request)
+            request[ADMISSION] = admitted = self._admit(request, whence.address)
+            task = asyncio.current_task()
+            if not admitted.name or task is None:
+                return await handler(request)
+            self._under_way[task] = admitted.name
+            try:
+                return await handler(request)
+            finally:
+                del self._under_way[task]
 
         return look
+
+    def change(self, keys: Keys) -> frozenset[str]:
+        """These keys are the good ones from now on. The names of those that are less so than before; their tickets are
+        no longer good either."""
+        less = self._keys.less(keys)
+        self._keys = keys
+        self._tickets.forget(less)
+        return less
+
+    def break_off(self, names: Collection[str]) -> None:
+        """Ends all requests that came with keys of these names, WebSockets too."""
+        for task in [task for task, name in self._under_way.items() if name in names]:
+            task.cancel()
 
     async def finish(self, request: web.Request, response: web.StreamResponse) -> None:
         """For `on_response_prepare`."""

@@ -50,6 +50,17 @@ class Keys:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keys) and set(self._keys) == set(other._keys)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._keys))
+
+    def less(self, now: "Keys") -> frozenset[str]:
+        """The names of those that are not among the others any more, or may do less there."""
+        kept = {(key.name, key.digest): key.scopes for key in now._keys}
+        return frozenset(key.name for key in self._keys if not key.scopes <= kept.get((key.name, key.digest), set()))
+
     def find(self, secret: str) -> Key | None:
         """The key that the secret is; it takes as long whether there is one or not, and whichever it is."""
         digest = digest_of(secret)
@@ -70,11 +81,15 @@ def digest_of(secret: str) -> bytes:
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Keys:
-    """Those of the file and of the environment. Raises ConfigError, with a line for each mistake and no key in any."""
+    """Those of the file and of the environment. Blocking.
+
+    Raises ConfigError, with a line for each mistake. None of them quotes what it found: where words are in a wrong
+    place, any of them may be the key.
+    """
     lines: list[tuple[str, str]] = []
     if path is not None:
         lines += [(f"{path}:{number}", line) for number, line in enumerate(_read(path).splitlines(), 1)]
-    lines += [(VARIABLE, line) for line in environ.get(VARIABLE, "").split(";")]
+    lines += [(f"{VARIABLE}:{number}", line) for number, line in enumerate(environ.get(VARIABLE, "").split(";"), 1)]
     keys: list[Key] = []
     mistakes: list[str] = []
     for where, line in lines:
@@ -121,23 +136,21 @@ def _read(path: Path) -> str:
 
 
 def _key(line: str, others: Sequence[Key]) -> Key:
-    """Raises ValueError with what is wrong, without saying the key."""
+    """Raises ValueError with what is wrong, in none of the line's words."""
     words = line.split()
     if len(words) != 3:
         raise ValueError(f"found {len(words)} words; expected: a name, scopes with commas between them, and the key")
     name, scopes, key = words
-    unknown = [word for word in scopes.split(",") if word not in _GIVEN]
-    if unknown:
-        raise ValueError(f"found the scope {unknown[0][:40]!r}; allowed: {', '.join(_GIVEN)}")
+    if any(word not in _GIVEN for word in scopes.split(",")):
+        raise ValueError(f"the second word is no list of scopes; allowed: {', '.join(_GIVEN)}, with commas between")
     if _DIGEST.fullmatch(key):
         digest = bytes.fromhex(key.partition(":")[2])
     elif key.startswith(("ek_", "sha256:")):
-        raise ValueError(f"the key of {name!r} may not begin with ek_, or is no SHA-256 in 64 hexadecimal digits")
+        raise ValueError("the key may not begin with ek_, or is no SHA-256 in 64 hexadecimal digits")
     elif len(key) < SHORTEST or not key.isascii() or not key.isprintable():
-        raise ValueError(f"the key of {name!r} is too weak; expected: at least {SHORTEST} characters of ASCII")
+        raise ValueError(f"the key is too weak; expected: at least {SHORTEST} characters of ASCII")
     else:
         digest = digest_of(key)
-    for other in others:
-        if other.name == name or other.digest == digest:
-            raise ValueError(f"{name!r} has the name or the key of {other.name!r}")
+    if any(other.name == name or other.digest == digest for other in others):
+        raise ValueError("its name or its key is that of a line before it")
     return Key(name, frozenset(Scope(word) for word in scopes.split(",")), digest)

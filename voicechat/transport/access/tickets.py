@@ -5,7 +5,7 @@ its sessions begin with the settings that it was made with.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,10 @@ class Tickets:
         text = PREFIX + secrets.token_urlsafe(32)
         self._tickets[digest_of(text)] = ticket
         return text
+
+    def forget(self, names: Collection[str]) -> None:
+        """Those that keys of these names have made are no longer good."""
+        self._tickets = {digest: each for digest, each in self._tickets.items() if each.name not in names}
 
     def find(self, text: str, now: float) -> Ticket | None:
         ticket = self._tickets.get(digest_of(text)) if text.startswith(PREFIX) else None

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -37,7 +37,8 @@ _FOR_TELEPHONES: Final = ("accept", "reject", "refer")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call in progress. `model` is what the caller named; `credentials` tells its offers from those of others."""
+    """A call in progress. `model` is what the caller named; `credentials` tells its offers from those of others; `key`
+    is the name of the one it was made with."""
 
     name: str
     session: str
@@ -45,6 +46,7 @@ class Call:
     credentials: str
     peer: WebrtcPeer
     task: asyncio.Task[None]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Calls:
         language: Language,
         *,
         caller: str,
+        key: str = "",
         model: str = "voicechat",
         first: Callable[[Wire], Sequence[Command]],
     ) -> Call:
@@ -117,8 +120,14 @@ class Calls:
                 raise NoRoom("The server is shutting down.")
             name = f"call_{secrets.token_urlsafe(16)}"
             task = asyncio.create_task(self._run(name, session, peer, caller, place.pop_all()), name=name)
-            call = self._calls[name] = Call(name, session, model, credentials(sdp), peer, task)
+            call = self._calls[name] = Call(name, session, model, credentials(sdp), peer, task, key)
         return call
+
+    def hang_up(self, keys: Collection[str]) -> None:
+        """Ends those that were made with keys of these names."""
+        for call in self._calls.values():
+            if call.key in keys:
+                call.peer.hang_up("key_revoked")
 
     async def close(self) -> None:
         """Ends all calls within a second and a half."""
@@ -138,6 +147,7 @@ class Calls:
         """Raises BadOffer, BadMessage for settings that cannot be had, and NoRoom."""
         offer, wishes = await _read(request, self._settings.server.offer_bytes)
         model, old = request.query.get("model", "voicechat")[:128], request.path == BETA_PATH
+        admitted = admission.of(request)
 
         def speak(session: str) -> Wire:
             return realtime_wire(self._settings, session, model, old=old)
@@ -146,8 +156,9 @@ class Calls:
             offer,
             Language(self._wire or speak),
             caller=identity.caller(request),
+            key=admitted.name,
             model=model,
-            first=lambda wire: _updates(wire, [admission.of(request).update(), _update(wishes)]),
+            first=lambda wire: _updates(wire, [admitted.update(), _update(wishes)]),
         )
         return web.Response(
             status=201,

@@ -39,7 +39,7 @@ _FLUSH, _CLOSE = 0.4, 0.5
 _BITE: Final = 0.2
 """Seconds heard at once: about half a millisecond of resampling on the loop."""
 
-CODES: Final = {"shutdown": 1001, "failed": 1011, "not_reading": 1013}
+CODES: Final = {"shutdown": 1001, "key_revoked": 1008, "failed": 1011, "not_reading": 1013}
 """RFC 6455, 7.4.1, by the reason of the end; 1000 for all others."""
 
 
@@ -47,12 +47,13 @@ class RealtimePeer:
     """The far end of a WebSocket; see `protocols.Peer`. `run` is its life; everything on the loop.
 
     Sound leaves in frames of 20 ms, at most `websocket_lead` seconds ahead of real time: a client that is far ahead
-    of the ear would let the caller interrupt words that it counts as spoken.
+    of the ear would let the caller interrupt words that it counts as spoken. `key` is the name of the one it came with.
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, wire: RealtimeWire, settings: Settings, metronome: Metronome
+        self, socket: web.WebSocketResponse, wire: RealtimeWire, settings: Settings, metronome: Metronome, key: str = ""
     ) -> None:
+        self.key = key
         self.reason: str | None = None
         self._socket, self._wire = socket, wire
         self._metronome = metronome
@@ -228,8 +229,9 @@ def endpoint(
                 house=settings,
                 old=_speaks_beta(request),
             )
-            peer = RealtimePeer(socket, wire, settings, metronome)
-            if (first := admission.of(request).update()) is not None:
+            admitted = admission.of(request)
+            peer = RealtimePeer(socket, wire, settings, metronome, admitted.name)
+            if (first := admitted.update()) is not None:
                 peer.begin(first)
             await socket.prepare(request)
             peers.add(peer)

@@ -80,11 +80,13 @@ class RtviCalls:
         def speak(session: str) -> Wire:
             return RtviWire(_now, ready=restarts)
 
-        wishes = [*self._tools(), *_commands(self._settings, admission.of(request).update(), *updates)]
+        admitted = admission.of(request)
+        wishes = [*self._tools(), *_commands(self._settings, admitted.update(), *updates)]
         call = await self._calls.begin(
             sdp.encode(errors="replace"),
             Language(speak, CHANNEL),
             caller=identity.caller(request),
+            key=admitted.name,
             first=lambda _: wishes,
         )
         return _answer(call.peer.answer_sdp, call.name)
