@@ -1,4 +1,4 @@
-"""How the sound of a WebSocket is written: PCM at 24 kHz or G.711 at 8 kHz, as JSON and as bytes. No I/O."""
+"""How sound and its times are written: PCM at 24 kHz or G.711 at 8 kHz, as JSON and as bytes; milliseconds. No I/O."""
 
 from typing import Final
 
@@ -13,6 +13,10 @@ RATE: Final = 24_000
 """Hz; what the protocol calls audio/pcm, and what all sound is before it is written."""
 
 _LAWS: Final = {Codec.MULAW: g711.MULAW, Codec.ALAW: g711.ALAW}
+
+
+def milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
 
 
 def rate(codec: Codec) -> int:

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Final
 
 from voicechat.conversation import Item, ItemStatus, Kind, Role
+from voicechat.events import ItemAdded, ItemDeleted, ItemRetrieved, ItemTruncated
 from voicechat.transport.fields import Fields
+from voicechat.transport.realtime.formats import milliseconds
 
 Message = dict[str, object]
 """One JSON object that a client is sent."""
+
+ItemEvent = ItemAdded | ItemRetrieved | ItemDeleted | ItemTruncated
 
 LONGEST_NAME: Final = 128
 """Characters of a tool's name."""
@@ -37,6 +41,22 @@ def begun(item: Item) -> Message:
     """The item as long as there is nothing in it."""
     empty: Message = {"arguments": ""} if item.kind is Kind.CALL else {"content": []}
     return {**write(item), "status": str(ItemStatus.IN_PROGRESS), **empty}
+
+
+def tell(event: ItemEvent) -> list[Message]:
+    """What happens to the history."""
+    kind = "conversation.item"
+    match event:
+        case ItemAdded():
+            entry: Message = {"previous_item_id": event.previous, "item": write(event.item)}
+            return [{"type": f"{kind}.added", **entry}, {"type": f"{kind}.done", **entry}]
+        case ItemRetrieved():
+            return [{"type": f"{kind}.retrieved", "item": write(event.item)}]
+        case ItemDeleted():
+            return [{"type": f"{kind}.deleted", "item_id": event.item}]
+        case ItemTruncated():
+            where: Message = {"item_id": event.item.id, "content_index": 0}
+            return [{"type": f"{kind}.truncated", **where, "audio_end_ms": milliseconds(event.end)}]
 
 
 def _body(item: Item) -> Message:

@@ -14,7 +14,7 @@ from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
 from voicechat.transport import names
 from voicechat.transport.fields import Fields, parse
-from voicechat.transport.realtime import beta, formats, items, response_object, session_object
+from voicechat.transport.realtime import beta, formats, items, own_events, response_object, session_object
 
 LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
 
@@ -89,7 +89,7 @@ class Messages:
         """Our voice for one that is asked for. Who has heard one and asks for another gets an error, unless they know
         from our own events that they talk to us: OpenAI's clients are not made for it."""
         voice = self._our_voice(asked)
-        if self.heard and voice != self._settings.voice and not session_object.own_events(self._settings):
+        if self.heard and voice != self._settings.voice and not own_events.knows_us(self._settings):
             text, param = "the voice cannot be changed after its first sound", "session.audio.output.voice"
             raise BadMessage("cannot_update_voice", text, param=param, event_id=message.event_id)
         return voice

@@ -10,9 +10,6 @@ from voicechat.conversation import SessionSettings, TurnDetection
 from voicechat.transport.fields import Fields
 from voicechat.transport.realtime import formats, tool_list
 
-STATE, LATENCY, PARTIALS = "voicechat.state", "voicechat.latency", "voicechat.partials"
-"""Asked for by name in `include`: events that the protocol does not have."""
-
 SHORTEST_IDLE_MS, LONGEST_IDLE_MS = 1_000, 3_600_000
 
 MOST_TOKENS: Final = 1_000_000
@@ -64,13 +61,6 @@ def write(
         "include": None,
         **{key: extras[key] for key in _ECHOED if key in extras},
     }
-
-
-def own_events(settings: SessionSettings) -> frozenset[str]:
-    """The events beyond the protocol that the client has asked for by name."""
-    names = dict(settings.extras).get("include")
-    asked = map(str, names) if isinstance(names, list | tuple) else ()
-    return frozenset(name for name in asked if name in (STATE, LATENCY, PARTIALS))
 
 
 def modalities(speaks: bool) -> list[str]:

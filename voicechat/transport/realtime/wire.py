@@ -4,15 +4,12 @@ Pure: no I/O, no clock. One wire for each session, since what is said depends on
 """
 
 import itertools
-from collections import OrderedDict
-from dataclasses import replace
-from typing import Final, Literal
+from typing import Literal
 
 from voicechat.audio import AudioFrame, Samples
 from voicechat.commands import Command, TruncateItem
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
-from voicechat.errors import BadMessage
 from voicechat.events import (
     Event,
     Failed,
@@ -43,30 +40,15 @@ from voicechat.events import (
     TurnMeasured,
 )
 from voicechat.transport import names
-from voicechat.transport.realtime import beta, items, session_object
+from voicechat.transport.realtime import beta, input_buffer, items, notices, own_events, session_object
 from voicechat.transport.realtime.answer import Answer
 from voicechat.transport.realtime.formats import RATE
 from voicechat.transport.realtime.items import Message
 from voicechat.transport.realtime.messages import Messages
-from voicechat.transport.realtime.session_object import LATENCY, PARTIALS, STATE
-from voicechat.transport.realtime.told import Told
+from voicechat.transport.realtime.sound_sent import SoundSent
+from voicechat.transport.realtime.transcripts import TranscriptEvent, Transcripts
 
-_TRANSCRIPTION: Final = "conversation.item.input_audio_transcription"
-
-REMEMBERED: Final = 20
-"""Answers of which it is known how much sound they had."""
-
-LENIENCE: Final = 1.0
-"""Seconds by which a client may have counted more sound than it was sent."""
-
-_REQUESTS: Final = frozenset({
-    "invalid_json", "unknown_event", "unknown_parameter", "missing_field", "invalid_value", "unsupported_parameter",
-    "unsupported_content", "audio_not_base64", "audio_odd_length", "audio_on_channel", "not_text", "message_too_large",
-    "item_not_found", "item_create_duplicate_item_id", "item_retrieve_invalid_item_id", "item_delete_invalid_item_id",
-    "item_truncate_invalid_item_id", "input_audio_buffer_commit_empty", "response_cancel_not_active",
-    "conversation_already_has_active_response", "cannot_update_voice", "call_not_found",
-})  # fmt: skip
-"""Errors that are the client's; all others are ours."""
+AnswerEvent = ReplyText | ReplyAudible | ReplyCalled | ToolEnded | ReplyFinished
 
 
 class RealtimeWire:
@@ -98,14 +80,14 @@ class RealtimeWire:
         self._wanted: frozenset[str] = frozenset()  # events beyond the protocol
         self._noted = ""  # the last model of a strange name
         self._answers: dict[str, Answer] = {}
-        self._sent: OrderedDict[str, float] = OrderedDict()  # seconds of sound, by item
-        self._told = Told()
+        self._sent = SoundSent()
+        self._transcripts = Transcripts()
         self._numbers = itertools.count(1)
 
     def decode(self, message: str) -> Command | AudioFrame | None:
         """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage."""
         wish = self._messages.read(message)
-        return self._truncation(wish) if isinstance(wish, TruncateItem) else wish
+        return self._sent.truncation(wish) if isinstance(wish, TruncateItem) else wish
 
     def answers(self) -> list[Message]:
         """See `channel.Wire.answers`: all our answers are to what happens."""
@@ -116,7 +98,7 @@ class RealtimeWire:
         for answer in self._answers.values():
             started = answer.started
             if started.turn == turn and started.speaks:
-                self._count(started.item.id, len(samples) / RATE)
+                self._sent.count(started.item.id, len(samples) / RATE)
                 return self._written(answer.sound(samples))
         return []
 
@@ -137,32 +119,27 @@ class RealtimeWire:
             case SessionStarted() | SettingsChanged():
                 return self._tell_settings(event)
             case SpeechStarted() | SpeechStopped() | InputCommitted() | InputCleared() | InputTimedOut():
-                return [_tell_input(event)]
+                return [input_buffer.tell(event)]
             case ItemAdded() | ItemRetrieved() | ItemDeleted() | ItemTruncated():
-                return _tell_item(event)
+                return items.tell(event)
             case TranscriptPartial() | TranscriptFinal() | TranscriptFailed():
                 return self._tell_transcript(event)
+            case StateChanged() | ReplyPaused() | ReplyResumed() | TurnMeasured():
+                return own_events.tell(event, self._wanted)
             case ReplyStarted():
                 return self._begin(event)
-            case (
-                ReplyText() | ReplyAudible() | ReplyPaused() | ReplyResumed() | ReplyCalled() | ToolEnded()
-                | ReplyFinished()
-            ):  # fmt: skip
+            case ReplyText() | ReplyAudible() | ReplyCalled() | ToolEnded() | ReplyFinished():
                 answer = self._answers.get(event.reply)
                 return [] if answer is None else self._tell_answer(answer, event)
-            case StateChanged():
-                return self._if_asked(STATE, {"type": "voicechat.state", "state": str(event.state)})
-            case TurnMeasured():
-                return self._if_asked(LATENCY, _latency(event))
             case Failed():  # of an answer that fails response.done tells; some clients give up at any error
-                return [] if event.reply is not None else [_failure(event)]
+                return [] if event.reply is not None else [notices.failure(event)]
             case Noted():
-                return [_warning(event)]
+                return [notices.warning(event)]
         return []
 
     def _tell_settings(self, event: SessionStarted | SettingsChanged) -> list[Message]:
         settings = self._settings = event.settings
-        self._wanted = session_object.own_events(settings)
+        self._wanted = own_events.included(settings)
         begins = isinstance(event, SessionStarted)
         self._messages.know(settings)
         session = session_object.write(
@@ -184,34 +161,18 @@ class RealtimeWire:
         if name == self._noted or names.is_model(name, self._models):
             return []
         self._noted = name
-        return [_warning(Noted("model_unknown", f"there is no model {name!r}; the one of this house answers", "model"))]
+        text = f"there is no model {name!r}; the one of this house answers"
+        return [notices.warning(Noted("model_unknown", text, "model"))]
 
     @property
     def _conversation(self) -> str:
         return f"conv_{self._session.removeprefix('sess_')}"
 
-    def _tell_transcript(self, event: TranscriptPartial | TranscriptFinal | TranscriptFailed) -> list[Message]:
-        """Deltas cannot be taken back, so only stable words are sent; whoever wants the guesses asks for partials."""
-        where: Message = {"item_id": event.item, "content_index": 0}
-        match event:
-            case TranscriptPartial():
-                told = self._if_asked(PARTIALS, _guess(event))
-                delta = self._told.grow(event.item, event.stable)
-            case TranscriptFinal():
-                usage = {"type": "duration", "seconds": event.seconds}
-                delta, revised = self._told.finish(event.item, event.text)
-                told = [{"type": f"{_TRANSCRIPTION}.completed", **where, "transcript": event.text, "usage": usage}]
-                if revised:  # beyond the protocol: the deltas do not join to this transcript
-                    told[0]["revised"] = True
-            case TranscriptFailed():
-                error = {"type": "transcription_error", "code": event.code, "message": event.message}
-                told = [{"type": f"{_TRANSCRIPTION}.failed", **where, "error": error}]
-                delta, _ = self._told.finish(event.item, "")
-        if not self._settings.transcribes:
-            return told if isinstance(event, TranscriptPartial) else []
-        if delta:
-            told.insert(0, {"type": f"{_TRANSCRIPTION}.delta", **where, "delta": delta})
-        return told
+    def _tell_transcript(self, event: TranscriptEvent) -> list[Message]:
+        """Whoever wants the guesses asks for partials."""
+        guess = own_events.tell(event, self._wanted) if isinstance(event, TranscriptPartial) else []
+        told = self._transcripts.tell(event)
+        return [*told, *guess] if self._settings.transcribes else guess
 
     def _begin(self, event: ReplyStarted) -> list[Message]:
         answer = self._answers[event.reply] = Answer(
@@ -222,21 +183,13 @@ class RealtimeWire:
         )
         return answer.begin()
 
-    def _tell_answer(
-        self,
-        answer: Answer,
-        event: ReplyText | ReplyAudible | ReplyPaused | ReplyResumed | ReplyCalled | ToolEnded | ReplyFinished,
-    ) -> list[Message]:
+    def _tell_answer(self, answer: Answer, event: AnswerEvent) -> list[Message]:
         match event:
             case ReplyText():
                 return answer.text(event)
             case ReplyAudible():
                 self._messages.heard = True
                 return answer.audible(event)
-            case ReplyPaused():
-                return self._if_asked(STATE, {"type": "voicechat.paused", "response_id": event.reply})
-            case ReplyResumed():
-                return self._if_asked(STATE, {"type": "voicechat.resumed", "response_id": event.reply})
             case ReplyCalled():
                 return self._tell_call(answer, event)
             case ToolEnded():
@@ -244,7 +197,7 @@ class RealtimeWire:
             case ReplyFinished():
                 del self._answers[event.reply]
                 if self._channel == "webrtc":  # we were the speaker, and know
-                    self._count(event.item.id, event.heard)
+                    self._sent.count(event.item.id, event.heard)
                 return answer.finish(event)
 
     def _tell_call(self, answer: Answer, event: ReplyCalled) -> list[Message]:
@@ -252,95 +205,3 @@ class RealtimeWire:
         if not event.ours:
             return answer.called(event)
         return answer.working(event) if event.ours in self._settings.labels else []
-
-    def _count(self, item: str, seconds: float) -> None:
-        self._sent[item] = self._sent.get(item, 0.0) + seconds
-        while len(self._sent) > REMEMBERED:
-            self._sent.popitem(last=False)
-
-    def _truncation(self, command: TruncateItem) -> TruncateItem:
-        """At the end of the sound, where the client has counted a little more. Raises BadMessage for much more."""
-        sent = self._sent.get(command.item)
-        if sent is None or command.end <= sent:
-            return command
-        if command.end > sent + LENIENCE:
-            text = f"audio_end_ms: {command.item} has {_ms(sent)} ms of sound"
-            raise BadMessage("invalid_value", text, param="audio_end_ms", event_id=command.event_id)
-        return replace(command, end=sent)
-
-    def _if_asked(self, name: str, message: Message) -> list[Message]:
-        return [message] if name in self._wanted else []
-
-
-def _failure(event: Failed) -> Message:
-    theirs = event.code in _REQUESTS or event.event_id is not None or event.param is not None
-    error = {
-        "type": "invalid_request_error" if theirs else "server_error",
-        "code": event.code,
-        "message": event.message,
-        "param": event.param,
-        "event_id": event.event_id,
-    }
-    return {"type": "error", "error": error}
-
-
-def _warning(event: Noted) -> Message:
-    """No error of the protocol: some clients give up at any."""
-    return {"type": "voicechat.warning", "code": event.code, "message": event.message, "param": event.param}
-
-
-def _tell_input(event: SpeechStarted | SpeechStopped | InputCommitted | InputCleared | InputTimedOut) -> Message:
-    buffer = "input_audio_buffer"
-    match event:
-        case SpeechStarted():
-            return {"type": f"{buffer}.speech_started", "audio_start_ms": _ms(event.at), "item_id": event.item}
-        case SpeechStopped():
-            return {"type": f"{buffer}.speech_stopped", "audio_end_ms": _ms(event.at), "item_id": event.item}
-        case InputCommitted():
-            return {"type": f"{buffer}.committed", "previous_item_id": event.previous, "item_id": event.item}
-        case InputCleared():
-            return {"type": f"{buffer}.cleared"}
-        case InputTimedOut():
-            times: Message = {"audio_start_ms": _ms(event.start), "audio_end_ms": _ms(event.end)}
-            return {"type": f"{buffer}.timeout_triggered", **times, "item_id": event.item}
-
-
-def _tell_item(event: ItemAdded | ItemRetrieved | ItemDeleted | ItemTruncated) -> list[Message]:
-    item = "conversation.item"
-    match event:
-        case ItemAdded():
-            entry: Message = {"previous_item_id": event.previous, "item": items.write(event.item)}
-            return [{"type": f"{item}.added", **entry}, {"type": f"{item}.done", **entry}]
-        case ItemRetrieved():
-            return [{"type": f"{item}.retrieved", "item": items.write(event.item)}]
-        case ItemDeleted():
-            return [{"type": f"{item}.deleted", "item_id": event.item}]
-        case ItemTruncated():
-            where: Message = {"item_id": event.item.id, "content_index": 0, "audio_end_ms": _ms(event.end)}
-            return [{"type": f"{item}.truncated", **where}]
-
-
-def _guess(event: TranscriptPartial) -> Message:
-    return {
-        "type": "voicechat.partial",
-        "item_id": event.item,
-        "transcript": event.stable + event.tail,
-        "stable": event.stable,
-        "tail": event.tail,
-        "revised": event.revised,
-    }
-
-
-def _latency(event: TurnMeasured) -> Message:
-    return {
-        "type": "voicechat.latency",
-        "turn": event.turn,
-        "endpointed_ms": _ms(event.endpointed),
-        "understood_ms": _ms(event.understood),
-        "first_word_ms": _ms(event.first_word),
-        "first_sound_ms": _ms(event.first_sound),
-    }
-
-
-def _ms(seconds: float) -> int:
-    return round(1000 * seconds)
