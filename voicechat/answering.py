@@ -63,6 +63,7 @@ class Answering:
         session = self._session
         settings, turns, said = session.settings, session.settings.turns, session.interjections.read(text)
         wanted = turns is not None and turns.create_reply and settings.speaks and said.words > 0 and not said.mere
+        wanted = wanted and settings.answers
         free = session.floor.state is State.LISTENING and self.reply is None
         if not (wanted and free and self._agent.speculates):
             return

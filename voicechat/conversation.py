@@ -145,7 +145,8 @@ class TurnDetection:
 class SessionSettings:
     """What one caller may change about their session.
 
-    `speaks` is False for a caller who wants text alone; `turns` is None for push-to-talk.
+    `answers` is False for a caller who is only transcribed, `speaks` for one who wants text alone; `turns` is None for
+    push-to-talk.
     `tool_choice` is auto, none, required or the name of a tool. `hears` and `plays` are how a WebSocket's sound is
     written. `labels` names the servers of tools in this house whose work the caller wants to be told of. `extras` holds
     accepted settings that change nothing here but are echoed back.
@@ -153,6 +154,7 @@ class SessionSettings:
 
     instructions: str = ""
     voice: str = ""
+    answers: bool = True
     speaks: bool = True
     language: str | None = None
     transcribes: bool = True

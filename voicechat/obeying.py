@@ -75,11 +75,15 @@ class Obeying:
         session = self._session
         self._answering.discard(DraftFate.CHANGED)
         session.update(dict(command.changes))
+        if not session.settings.answers:
+            self._answering.hush()
         turns = session.settings.turns
         self._hurry(turns.eagerness if turns and turns.kind == "semantic_vad" else "auto")
         session.emit(SettingsChanged(session.settings))
 
     def _create(self, command: CreateReply) -> None:
+        if not self._session.settings.answers:
+            raise BadMessage("response_not_available", "this session only transcribes: nothing is answered in it")
         if command.items is not None:
             command = replace(command, items=tuple(map(self._known, command.items)))
         if self._answering.put_in(command):

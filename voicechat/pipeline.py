@@ -120,8 +120,7 @@ class Pipeline:
                 self._spawn(self._watch())
                 for chore in self._chores:
                     self._spawn(chore())
-                if self._settings.agent.greeting:
-                    self._answering.greet(self._settings.agent.greeting)
+                self._spawn(self._greet())
                 reason = await self._ending
                 for task in self._tasks:
                     task.cancel()
@@ -149,6 +148,14 @@ class Pipeline:
     async def _listen(self) -> None:
         await self._hearing.run()
         self.end("hung_up")
+
+    async def _greet(self) -> None:
+        """Begins after `_listen`, which has done by then what was asked before the session began: another voice may
+        have been, or that nothing be said at all."""
+        session, greeting = self._session, self._settings.agent.greeting
+        idle = session.floor.state is State.IDLE and self._answering.reply is None
+        if greeting and session.settings.answers and idle:
+            self._answering.greet(greeting)
 
     async def _watch(self) -> None:
         """Ends the session that nobody uses, or that lasts too long."""
@@ -191,7 +198,7 @@ class Pipeline:
         if self._occupied() or self._answering.reply is not None:
             return
         turns = session.settings.turns
-        answers = turns is not None and turns.create_reply
+        answers = session.settings.answers and turns is not None and turns.create_reply
         owed, self._owed = self._owed, None
         unanswered, self._unanswered = self._unanswered, False
         if owed is not None or (unanswered and answers):
@@ -219,7 +226,8 @@ class Pipeline:
     def _silent(self, start: float, end: float) -> None:
         """The caller has said nothing for long: that is a turn of theirs, without words."""
         session, turns = self._session, self._session.settings.turns
-        if turns is None or not turns.create_reply or self._answering.reply is not None or awaited(session.history):
+        wanted = session.settings.answers and turns is not None and turns.create_reply
+        if not wanted or self._answering.reply is not None or awaited(session.history):
             return
         self._prompted = True
         item = Item(session.new_id("item"), Role.USER, "", spoken=True)
@@ -234,7 +242,10 @@ class Pipeline:
         self._understanding.give_up(error)
         self._unanswered, self._owed = False, None
         self._session.fail(error, reply=self._session.reply)
-        self._answering.give_up(error)
+        if self._session.settings.answers:
+            self._answering.give_up(error)
+        else:
+            self._session.floor.rest()
 
     # What the caller's program asks
 
@@ -243,6 +254,8 @@ class Pipeline:
         if isinstance(command, CancelReply | ClearOutput):
             self._owed = None
         self._obeying.obey(command)
+        if not self._session.settings.answers:
+            self._owed = None
 
     def _create(self, command: CreateReply) -> None:
         if self._occupied() or self._answering.reply is not None:

@@ -330,7 +330,7 @@ def test_session_updates_change_only_what_they_name(session: dict[str, Any], cha
 @pytest.mark.parametrize(
     ("session", "param", "code"),
     [
-        ({"type": "transcription"}, "session.type", "invalid_value"),
+        ({"type": "translation"}, "session.type", "invalid_value"),
         ({"modalities": ["text"]}, "session.modalities", "unknown_parameter"),
         ({"instructions": 7}, "session.instructions", "invalid_value"),
         ({"output_modalities": ["text", "audio"]}, "session.output_modalities", "invalid_value"),

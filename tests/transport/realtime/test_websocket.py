@@ -340,7 +340,7 @@ async def test_session_of_a_short_lived_key_begins_as_the_key_says() -> None:
         async with server.client.post(f"{server.url}/v1/realtime/client_secrets", json=wishes) as answer:
             key = (await answer.json())["value"]
         async with server.connect(protocols=("realtime", f"openai-insecure-api-key.{key}")) as socket:
-            session = (await until(socket, "session.updated"))[-1]["session"]
+            session = (await until(socket, "session.created"))[-1]["session"]
     assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Repeat.", "amy")
 
 

@@ -38,6 +38,8 @@ def understood(message: Json) -> Json:
     """A client's message as the protocol has it now. What is of no known shape stays, to be refused by name."""
     if message.get("type") == "session.update" and isinstance(message.get("session"), dict):
         return {**message, "session": _nested(_mapping(message["session"]))}
+    if message.get("type") == "transcription_session.update":
+        return {**message, "type": "session.update", "session": _transcription(message.get("session"))}
     if message.get("type") == "response.create" and isinstance(message.get("response"), dict):
         return {**message, "response": _nested(_mapping(message["response"]))}
     return message
@@ -50,7 +52,10 @@ def told(message: Json) -> Json | None:
         return None
     message = {**message, "type": _EVENTS.get(kind, kind)}
     if "session" in message:
-        message["session"] = _flat_session(_mapping(message["session"]))
+        session = _mapping(message["session"])
+        if session["type"] == "transcription":
+            return {**message, "type": f"transcription_{kind}", "session": _flat_transcription(session)}
+        message["session"] = _flat_session(session)
     if "response" in message:
         message["response"] = _flat_response(_mapping(message["response"]))
     if "item" in message:
@@ -84,13 +89,20 @@ def _nested(flat: Json) -> Json:
     return {**rest, "audio": audio} if audio else rest
 
 
+def _transcription(flat: object) -> object:
+    """A session that only transcribes; its key's time is asked for elsewhere, and there is no choice of modalities."""
+    if not isinstance(flat, dict):
+        return flat
+    rest = {key: value for key, value in flat.items() if key not in ("client_secret", "modalities")}
+    return {**_nested(rest), "type": "transcription"}
+
+
 def _format(name: object) -> object:
     return {"type": str(_FORMATS[name])} if isinstance(name, str) and name in _FORMATS else name
 
 
 def _flat_session(session: Json) -> Json:
-    audio = _mapping(session["audio"])
-    heard, spoken = _mapping(audio["input"]), _mapping(audio["output"])
+    spoken = _mapping(_mapping(session["audio"])["output"])
     same = ("id", "model", "instructions", "tools", "tool_choice", "tracing", "include", "expires_at")
     return {
         "object": "realtime.session",
@@ -98,13 +110,25 @@ def _flat_session(session: Json) -> Json:
         "modalities": _modalities(session),
         "voice": spoken["voice"],
         "speed": spoken["speed"],
-        "input_audio_format": _name(heard),
         "output_audio_format": _name(spoken),
+        **_flat_hearing(session),
+        "temperature": _TEMPERATURE,
+        "max_response_output_tokens": session["max_output_tokens"],
+    }
+
+
+def _flat_transcription(session: Json) -> Json:
+    same = ("id", "object", "include", "expires_at")
+    return {**{key: session[key] for key in same if key in session}, "modalities": ["text"], **_flat_hearing(session)}
+
+
+def _flat_hearing(session: Json) -> Json:
+    heard = _mapping(_mapping(session["audio"])["input"])
+    return {
+        "input_audio_format": _name(heard),
         "input_audio_transcription": heard["transcription"],
         "input_audio_noise_reduction": heard["noise_reduction"],
         "turn_detection": heard["turn_detection"],
-        "temperature": _TEMPERATURE,
-        "max_response_output_tokens": session["max_output_tokens"],
     }
 
 

@@ -19,6 +19,7 @@ from voicechat.transport import body, forms, identity
 from voicechat.transport.access import admission
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.media.metronome import Metronome
+from voicechat.transport.realtime import openings
 from voicechat.transport.realtime.wire import RealtimeWire
 from voicechat.transport.webrtc.channel import LABEL, Wire
 from voicechat.transport.webrtc.peer import WebrtcPeer, answer
@@ -147,8 +148,6 @@ class Calls:
         """Raises BadOffer, BadMessage for settings that cannot be had, and NoRoom."""
         offer, wishes = await _read(request, self._settings.server.offer_bytes)
         model, old = request.query.get("model", "voicechat")[:128], request.path == BETA_PATH
-        admitted = admission.of(request)
-
         def speak(session: str) -> Wire:
             return realtime_wire(self._settings, session, model, old=old)
 
@@ -156,9 +155,9 @@ class Calls:
             offer,
             Language(self._wire or speak),
             caller=identity.caller(request),
-            key=admitted.name,
+            key=admission.of(request).name,
             model=model,
-            first=lambda wire: _updates(wire, [admitted.update(), _update(wishes)]),
+            first=lambda wire: _asked(wire, [*openings.of(request), *_update(wishes)]),
         )
         return web.Response(
             status=201,
@@ -222,18 +221,19 @@ def _part(form: Mapping[str, str | bytearray | bytes | web.FileField], name: str
     return part.encode() if isinstance(part, str) else bytes(part)
 
 
-def _update(wishes: bytes | None) -> str | None:
+def _update(wishes: bytes | None) -> list[str]:
     """A form's `session` part as the message that a client would send first. Raises BadMessage."""
     if wishes is None:
-        return None
+        return []
     try:
         session = json.loads(wishes)
     except (ValueError, RecursionError) as error:
         raise BadMessage("invalid_json", f"the part 'session' is not JSON: {error}", param="session") from None
-    return json.dumps({"type": "session.update", "session": session})
+    return [json.dumps({"type": "session.update", "session": session})]
 
 
-def _updates(wire: Wire, messages: Sequence[str | None]) -> list[Command]:
-    """Raises BadMessage."""
-    read = [wire.decode(message) for message in messages if message is not None]
+def _asked(wire: Wire, messages: Sequence[str]) -> list[Command]:
+    """What the call begins with. Raises BadMessage."""
+    begin = wire.begin if isinstance(wire, RealtimeWire) else wire.decode
+    read = [begin(message) for message in messages]
     return [command for command in read if isinstance(command, Command)]

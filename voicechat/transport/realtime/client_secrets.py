@@ -2,6 +2,7 @@
 
     POST /v1/realtime/client_secrets   200 {"value": "ek_…", "expires_at": Unix time, "session": {…}}
     POST /v1/realtime/sessions         200 {"client_secret": {"value": "ek_…", "expires_at": …}, …}, as the beta had it
+    POST /v1/realtime/transcription_sessions   the same, of a session that only transcribes
 """
 
 import asyncio
@@ -19,11 +20,12 @@ from voicechat.transport.access import admission
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.access.tickets import Ticket, Tickets
 from voicechat.transport.fields import Fields, parse
-from voicechat.transport.realtime import beta
+from voicechat.transport.realtime import beta, session_object, transcription_session
 from voicechat.transport.realtime.wire import RealtimeWire
 
 PATH: Final = "/v1/realtime/client_secrets"
 OLD_PATH: Final = "/v1/realtime/sessions"
+OLD_TRANSCRIPTION_PATH: Final = "/v1/realtime/transcription_sessions"
 
 _BODY_SECONDS: Final = 5.0
 
@@ -43,7 +45,9 @@ def routes(settings: Settings, tickets: Tickets) -> list[web.AbstractRouteDef]:
         wishes = Fields(await _object(request))
         session = dict(wishes.inner("session").values) if wishes.has("session") else {}
         value, end = await issue(request, session, _seconds(wishes, settings.access.ticket_seconds))
-        shown = {"type": "realtime", "object": "realtime.session", "id": _id(), **session}
+        transcribes = session.get("type") == transcription_session.INTENT
+        kind = transcription_session.OBJECT if transcribes else session_object.OBJECT
+        shown = {"type": "realtime", **session, "object": kind, "id": _id()}
         return _answer({"value": value, "expires_at": end, "session": shown})
 
     @scope(Scope.TALK)
@@ -51,12 +55,15 @@ def routes(settings: Settings, tickets: Tickets) -> list[web.AbstractRouteDef]:
         """The same in the beta's shape, where the body is the session. Raises BadMessage and NotAllowed."""
         _check(request)
         flat = await _object(request)
-        session = beta.understood({"type": "session.update", "session": flat})["session"]
+        transcribes = request.path == OLD_TRANSCRIPTION_PATH
+        update = "transcription_session.update" if transcribes else "session.update"
+        session = beta.understood({"type": update, "session": flat})["session"]
         value, end = await issue(request, cast("Mapping[str, object]", session), settings.access.ticket_seconds)
         secret = {"value": value, "expires_at": end}
-        return _answer({"object": "realtime.session", "id": _id(), **flat, "client_secret": secret})
+        kind = transcription_session.OBJECT if transcribes else session_object.OBJECT
+        return _answer({**flat, "object": kind, "id": _id(), "client_secret": secret})
 
-    return [web.post(PATH, make), web.post(OLD_PATH, make_old)]
+    return [web.post(PATH, make), web.post(OLD_PATH, make_old), web.post(OLD_TRANSCRIPTION_PATH, make_old)]
 
 
 def _check(request: web.Request) -> None:

@@ -14,7 +14,15 @@ from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
 from voicechat.transport import names
 from voicechat.transport.fields import Fields, parse
-from voicechat.transport.realtime import beta, formats, items, own_events, response_object, session_object
+from voicechat.transport.realtime import (
+    beta,
+    formats,
+    items,
+    own_events,
+    response_object,
+    session_object,
+    transcription_session,
+)
 
 LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
 
@@ -34,6 +42,7 @@ class Messages:
         self._known = frozenset(self._house.agent.tools.mcp)
         self._settings = SessionSettings(voice=self._house.tts.voice)
         self._hears = self._settings.hears
+        self._transcribes = False  # and does nothing else
         self._voices: dict[str, str] = {}
         self._author, self._items = author, itertools.count(1)
         self._readers: dict[str, Callable[[Fields], Command | AudioFrame | None]] = {
@@ -53,6 +62,7 @@ class Messages:
     def know(self, settings: SessionSettings) -> None:
         """The session's settings are these by now."""
         self._settings = settings
+        self._transcribes = self._transcribes or not settings.answers
 
     def called(self, voice: str) -> str:
         """What the client calls a voice of ours."""
@@ -67,17 +77,21 @@ class Messages:
         fields = Fields(value, event_id=event_id if isinstance(event_id, str) else None)
         if event_id is not None:
             fields.text("event_id", longest=512)
+        if self._old:
+            fields = Fields(beta.understood(value), event_id=fields.event_id)
         kind = fields.text("type")
         reader = self._readers.get(kind)
         if reader is None:
             fields.refuse("type", f"there is no client event {kind[:80]!r}", "unknown_event")
-        if self._old:
-            fields = Fields(beta.understood(value), event_id=fields.event_id)
         return reader(fields)
 
     def _update(self, message: Fields) -> Command:
         session = message.inner("session")
-        changes = session_object.read(session, self._known)
+        if transcription_session.meant(session, already=self._transcribes):
+            changes = transcription_session.read(session)
+            self._transcribes = True
+        else:
+            changes = session_object.read(session, self._known)
         if "voice" in changes:
             changes["voice"] = self._cast(str(changes["voice"]), message)
         if session.has("model"):

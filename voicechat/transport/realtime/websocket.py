@@ -23,7 +23,7 @@ from voicechat.transport.media.metronome import Metronome
 from voicechat.transport.media.microphone import Microphone
 from voicechat.transport.media.playout import Playout
 from voicechat.transport.outbox import PLENTY, Outbox
-from voicechat.transport.realtime import beta
+from voicechat.transport.realtime import beta, openings
 from voicechat.transport.realtime.formats import RATE
 from voicechat.transport.realtime.wire import RealtimeWire
 
@@ -108,8 +108,8 @@ class RealtimePeer:
             self._send(message)
 
     def begin(self, message: str) -> None:
-        """The message is taken before all that the client sends, if it asks for something. Raises BadMessage."""
-        wish = self._wire.decode(message)
+        """The session begins with what the message asks, before all that the client sends. Raises BadMessage."""
+        wish = self._wire.begin(message)
         if isinstance(wish, Command):
             self._microphone.ask(wish)
 
@@ -229,10 +229,9 @@ def endpoint(
                 house=settings,
                 old=_speaks_beta(request),
             )
-            admitted = admission.of(request)
-            peer = RealtimePeer(socket, wire, settings, metronome, admitted.name)
-            if (first := admitted.update()) is not None:
-                peer.begin(first)
+            peer = RealtimePeer(socket, wire, settings, metronome, admission.of(request).name)
+            for message in openings.of(request):
+                peer.begin(message)
             await socket.prepare(request)
             peers.add(peer)
             try:

@@ -7,7 +7,7 @@ import itertools
 from typing import Literal
 
 from voicechat.audio import AudioFrame, Samples
-from voicechat.commands import Command, TruncateItem
+from voicechat.commands import Command, TruncateItem, UpdateSettings
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.events import (
@@ -40,7 +40,15 @@ from voicechat.events import (
     TurnMeasured,
 )
 from voicechat.transport import names
-from voicechat.transport.realtime import beta, input_buffer, items, notices, own_events, session_object
+from voicechat.transport.realtime import (
+    beta,
+    input_buffer,
+    items,
+    notices,
+    own_events,
+    session_object,
+    transcription_session,
+)
 from voicechat.transport.realtime.answer import Answer
 from voicechat.transport.realtime.formats import RATE
 from voicechat.transport.realtime.items import Message
@@ -78,11 +86,21 @@ class RealtimeWire:
         self._old = old
         self._settings = SessionSettings()
         self._wanted: frozenset[str] = frozenset()  # events beyond the protocol
+        self._unbegun = 0  # messages that have to be obeyed before the session is told of
         self._noted = ""  # the last model of a strange name
         self._answers: dict[str, Answer] = {}
         self._sent = SoundSent()
         self._transcripts = Transcripts()
         self._numbers = itertools.count(1)
+
+    def begin(self, message: str) -> Command | AudioFrame | None:
+        """As `decode`, of settings that the session begins with: it is told of when it has them.
+
+        The command has to be the first that the session obeys, or one of the first.
+        """
+        wish = self.decode(message)
+        self._unbegun += isinstance(wish, UpdateSettings)
+        return wish
 
     def decode(self, message: str) -> Command | AudioFrame | None:
         """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage."""
@@ -140,25 +158,36 @@ class RealtimeWire:
     def _tell_settings(self, event: SessionStarted | SettingsChanged) -> list[Message]:
         settings = self._settings = event.settings
         self._wanted = own_events.included(settings)
-        begins = isinstance(event, SessionStarted)
         self._messages.know(settings)
-        session = session_object.write(
-            settings,
-            session=self._session,
-            model=self._messages.model or self._model,
-            transcriber=self._transcriber,
-            voice=self._messages.called(settings.voice),
-        )
+        begins = isinstance(event, SessionStarted)
+        if self._unbegun:
+            self._unbegun -= not begins
+            if begins or self._unbegun:
+                return []
+            begins = True
+        session = self._session_object(settings)
         if self._expires_at is not None:
             session["expires_at"] = self._expires_at
         told: list[Message] = [{"type": "session.created" if begins else "session.updated", "session": session}]
         if begins:
             conversation = {"id": self._conversation, "object": "realtime.conversation"}
             told.append({"type": "conversation.created", "conversation": conversation})
-        return [*told, *self._note_model(str(session["model"]))]
+        return [*told, *self._note_model(str(session.get("model", "")))]
+
+    def _session_object(self, settings: SessionSettings) -> Message:
+        id, transcriber = self._session, self._transcriber
+        if not settings.answers:
+            return transcription_session.write(settings, session=id, transcriber=transcriber)
+        return session_object.write(
+            settings,
+            session=id,
+            model=self._messages.model or self._model,
+            transcriber=transcriber,
+            voice=self._messages.called(settings.voice),
+        )
 
     def _note_model(self, name: str) -> list[Message]:
-        if name == self._noted or names.is_model(name, self._models):
+        if name in ("", self._noted) or names.is_model(name, self._models):
             return []
         self._noted = name
         text = f"there is no model {name!r}; the one of this house answers"
