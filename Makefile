@@ -28,9 +28,9 @@ serve: $(VENV)/.installed  ## run the server; CONFIG=config/kiosk.yaml chooses i
 demo: $(VENV)/.installed  ## a three-turn conversation with a real server and a real caller; writes demo.wav
 	@exec $(BIN)/python -m voicechat demo
 
-# One OpenMP thread: engines that each take all cores slow one another down.
+# Two at a time, as many wait for real sound. One OpenMP thread: engines that each take all cores slow one another down.
 test: $(VENV)/.installed-dev browser redis  ## run the tests; ARGS=... go to pytest
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/clients $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/clients -n 2 --dist loadfile $(ARGS)
 
 clients: $(CLIENTS)/.installed  ## install the clients of others that the server is tested with (1 GB)
 
