@@ -33,8 +33,13 @@ class Answering:
     """A reception whose sessions understand and say what is scripted."""
 
     def __init__(
-        self, *answers: str | list[Piece], tools: ScriptedTools | None = None, settings: Settings | None = None
+        self,
+        *answers: str | list[Piece],
+        tools: ScriptedTools | None = None,
+        settings: Settings | None = None,
+        delay: float = 0.0,
     ) -> None:
+        self.lane = InlineLane(delay)
         self.settings = settings or Settings()
         self.kit = Kit([tools] if tools else [])
         self.asr = ScriptedAsr(*(f"question {n}" for n, _ in enumerate(answers)))
@@ -45,7 +50,7 @@ class Answering:
         yield "sess_a"
 
     async def serve(self, session: str, peer: Peer, caller: str = "") -> None:
-        settings, lane = self.settings, InlineLane()
+        settings, lane = self.settings, self.lane
         pipeline = Pipeline(
             Session(session, SessionSettings(), settings.turn, [peer.notify]),
             peer,

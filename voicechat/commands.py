@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from voicechat.audio import AudioFrame
 from voicechat.conversation import Codec, Item, SessionSettings, Tool
 
 
@@ -33,10 +34,14 @@ class ClearInput(Command):
 
 @dataclass(frozen=True, slots=True)
 class AddItem(Command):
-    """Put an item into the history, after the item `after`, at the front for "root", or at the end."""
+    """Put an item into the history, after the item `after`, at the front for "root", or at the end.
+
+    What is said in its `sound`, at any rate, joins its text when that is understood.
+    """
 
     item: Item
     after: str | None = None
+    sound: AudioFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voicechat.answering import Answering
+from voicechat.audio import AudioFrame
 from voicechat.commands import (
     AddItem,
     Ask,
@@ -26,7 +27,8 @@ from voicechat.turntaking.pairs import awaited
 
 class Obeying:
     """One session's. `create` makes an answer, now or as soon as the caller has been understood and the answer under
-    way is over, and `owed` says whether one waits for that; `hurry` is told how soon the program wants a turn to end.
+    way is over, and `owed` says whether one waits for that; `hurry` is told how soon the program wants a turn to end;
+    `listen` understands the sound of an item.
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class Obeying:
         create: Callable[[CreateReply], None],
         owed: Callable[[], bool],
         hurry: Callable[[str], None],
+        listen: Callable[[Item, AudioFrame], None],
     ) -> None:
         self._session, self._answering = session, answering
-        self._make_answer, self._owed, self._hurry = create, owed, hurry
+        self._make_answer, self._owed, self._hurry, self._listen = create, owed, hurry, listen
 
     def obey(self, command: Command) -> None:
         """Does what a command asks; what cannot be done is told and changes nothing."""
@@ -50,6 +53,8 @@ class Obeying:
                     self._update(command)
                 case AddItem():
                     session.add(command.item, command.after)
+                    if command.sound is not None:
+                        self._listen(command.item, command.sound)
                 case RetrieveItem():
                     place = session.place(command.item, "item_retrieve_invalid_item_id")
                     session.emit(ItemRetrieved(session.history[place]))

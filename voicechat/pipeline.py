@@ -17,7 +17,7 @@ from voicechat.commands import CancelReply, ClearOutput, Command, CreateReply
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role
 from voicechat.ears import Ears
-from voicechat.errors import EngineFailed
+from voicechat.errors import BadMessage, EngineFailed
 from voicechat.events import DraftFate, InputCommitted, InputTimedOut, SessionEnded, SessionStarted, State
 from voicechat.hearing import Conversation, Hearing
 from voicechat.kit import Kit
@@ -31,6 +31,9 @@ from voicechat.utterance import Utterance
 
 WATCH_SECONDS: Final = 1.0
 """How often the time limits of a session are looked at."""
+
+MOST_LATER: Final = 4
+"""Answers that may wait for recordings to be understood."""
 
 
 class Pipeline:
@@ -72,6 +75,7 @@ class Pipeline:
                 expected=self._expected,
                 reconsider=lambda utterance: self._hearing.reconsider(utterance),
                 understood=self._understood,
+                read_up=self._read_up,
             ),
             settings=settings,
             spawn=self._spawn,
@@ -97,10 +101,12 @@ class Pipeline:
             create=self._create,
             owed=lambda: self._owed is not None,
             hurry=self._hearing.hurry,
+            listen=self._understanding.take,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered = False  # something was understood that wants an answer
         self._owed: CreateReply | None = None  # asked for while the caller is being understood, or answered
+        self._later: list[CreateReply] = []  # asked for while a recording is being understood
         self._touched = 0.0
         self._prompted = False  # we have spoken last, and because nobody did
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -212,6 +218,16 @@ class Pipeline:
         """With what the caller says: an answer must wait for it."""
         return self._understanding.busy or self._session.floor.state is State.LISTENING
 
+    def _read_up(self) -> None:
+        """Goes on with what had to wait for it."""
+        later, self._later = self._later, []
+        for command in later:
+            self._obeying.obey(command)
+        if self._answering.reply is None and self._session.floor.state is State.THINKING:
+            self._understood(None, None)
+        self._free()
+        self._session.tell_state()
+
     def _answered(self, heard: Heard) -> None:
         if not self._prompted:
             self._touch()
@@ -241,6 +257,7 @@ class Pipeline:
         error = EngineFailed("stalled", f"nothing has come of the answer for {self._settings.turn.give_up:g} s")
         self._understanding.give_up(error)
         self._unanswered, self._owed = False, None
+        self._later.clear()
         self._session.fail(error, reply=self._session.reply)
         if self._session.settings.answers:
             self._answering.give_up(error)
@@ -251,11 +268,23 @@ class Pipeline:
 
     def _obey(self, command: Command) -> None:
         self._touch()
+        if isinstance(command, CreateReply) and self._understanding.reads:
+            self._put_off(command)
+            return
         if isinstance(command, CancelReply | ClearOutput):
             self._owed = None
+            self._later.clear()
         self._obeying.obey(command)
         if not self._session.settings.answers:
             self._owed = None
+
+    def _put_off(self, command: CreateReply) -> None:
+        """An answer waits for what is to be read before it."""
+        if len(self._later) < MOST_LATER:
+            self._later.append(command)
+        else:
+            text = f"{MOST_LATER} answers wait for sound to be understood"
+            self._session.fail(BadMessage("conversation_already_has_active_response", text, event_id=command.event_id))
 
     def _create(self, command: CreateReply) -> None:
         if self._occupied() or self._answering.reply is not None:

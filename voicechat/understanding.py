@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from voicechat.audio import AudioFrame
 from voicechat.config import Settings
 from voicechat.conversation import Item, Role
 from voicechat.draft import Spawn
 from voicechat.errors import AdapterError, EngineFailed
 from voicechat.events import InputCommitted, State, TranscriptFailed, TranscriptFinal, TranscriptPartial
 from voicechat.protocols import AsrEngine, Lane
+from voicechat.recording import understood
 from voicechat.reply import Timeline
 from voicechat.session import Session
 from voicechat.utterance import Utterance
@@ -18,6 +20,10 @@ from voicechat.words.agreement import Agreement
 
 MOST_IN_WORK: Final = 8
 """Utterances of one session at the recogniser; of more, what is said is not understood."""
+
+
+MOST_RECORDINGS: Final = 4
+"""Of one session at the recogniser; more are not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Listener:
     """A candidate that was dismissed is the caller's turn after all."""
     understood: Callable[[str | None, Timeline | None], None]
     """What was said in an utterance, for good; None: it could not be understood."""
+    read_up: Callable[[], None]
+    """There is no recording left that is not understood."""
 
 
 class Understanding:
@@ -52,11 +60,17 @@ class Understanding:
         self._settings, self._spawn = settings, spawn
         self._in_work: set[Utterance] = set()  # at the recogniser, candidates too
         self._waiting: dict[Utterance, Timeline] = {}  # spoken, and not understood yet
+        self._recordings: dict[str, asyncio.Task[None]] = {}  # that are not understood yet, by their item
 
     @property
     def busy(self) -> bool:
-        """Something that was spoken is not understood yet."""
-        return bool(self._waiting)
+        """Something that was spoken or recorded is not understood yet."""
+        return bool(self._waiting or self._recordings)
+
+    @property
+    def reads(self) -> bool:
+        """Something that was recorded is not understood yet."""
+        return bool(self._recordings)
 
     def utter(self) -> Utterance:
         """A new utterance, being recognised from its first frame on; perhaps only a candidate."""
@@ -86,8 +100,20 @@ class Understanding:
         if utterance.error is not None:
             self._fail(utterance, utterance.error)
 
+    def take(self, item: Item, sound: AudioFrame) -> None:
+        """Adds what is said in a recording to an item of the history, as soon as that is known."""
+        if len(self._recordings) < MOST_RECORDINGS:
+            self._recordings[item.id] = self._spawn(self._read(item, sound))
+        else:
+            text = f"{MOST_RECORDINGS} recordings are not understood yet"
+            self._session.emit(TranscriptFailed(item.id, "recogniser_busy", text))
+
     def give_up(self, error: EngineFailed) -> None:
         """What is not understood by now will not be."""
+        recordings, self._recordings = self._recordings, {}
+        for item, task in recordings.items():
+            task.cancel()
+            self._session.emit(TranscriptFailed(item, error.code, error.message))
         waiting, self._waiting = self._waiting, {}
         for utterance in waiting:
             utterance.forget()
@@ -95,9 +121,8 @@ class Understanding:
 
     async def _understand(self, utterance: Utterance) -> None:
         recogniser, session = self._recogniser, self._session
-        language = session.settings.language or self._settings.asr.language
         try:
-            transcript = await utterance.recognise(recogniser.engine, recogniser.lane, language)
+            transcript = await utterance.recognise(recogniser.engine, recogniser.lane, self._language)
         except AdapterError as error:
             utterance.error = error
             if utterance in self._waiting:  # or else when it has been spoken, if ever
@@ -113,6 +138,25 @@ class Understanding:
         session.change(utterance.item, text=text)
         session.emit(TranscriptFinal(utterance.item, text, transcript.confidence, utterance.seconds, utterance.work))
         self._tell(utterance, text)
+
+    async def _read(self, item: Item, sound: AudioFrame) -> None:
+        recogniser, session, loop = self._recogniser, self._session, asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            transcript = await understood(sound, recogniser.engine, recogniser.lane, self._language)
+        except AdapterError as error:
+            session.emit(TranscriptFailed(item.id, error.code, error.message))
+        else:
+            text, work = transcript.text, loop.time() - begin
+            session.change(item.id, text="\n".join(filter(None, (item.text, text))))
+            session.emit(TranscriptFinal(item.id, text, transcript.confidence, sound.seconds, work))
+        self._recordings.pop(item.id, None)
+        if not self._recordings:
+            self._listener.read_up()
+
+    @property
+    def _language(self) -> str:
+        return self._session.settings.language or self._settings.asr.language
 
     def _stops(self, text: str) -> bool:
         """Whether a candidate that was dismissed had said stop, and there still is something to stop."""

@@ -31,6 +31,7 @@ from voicechat.transport.realtime.messages import Messages
 TRUNCATE = '{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":%s}'
 
 ITEM = '{"type":"conversation.item.create","item":{%s}}'
+SOUND, END = '"type":"message","role":"user","content":[{"type":"input_audio",', "}]"
 RESPONSE = '{"type":"response.create","response":{%s}}'
 HOUSE = Settings(agent=AgentSettings(tools=ToolSettings(mcp={"maps": McpSettings(command=("maps",))})))
 
@@ -218,10 +219,16 @@ def test_sound_appended_after_an_update_is_in_the_new_format(name: str, byte: in
         (
             '{"type":"conversation.item.create","item":{"type":"message","role":"user",'
             '"content":[{"type":"input_audio","audio":"AAAA"}]}}',
-            "unsupported_content",
-            "item.content[0].type",
+            "audio_odd_length",
+            "item.content[0].audio",
             None,
         ),
+        (ITEM % f'{SOUND}"audio":"*"{END}', "audio_not_base64", "item.content[0].audio", None),
+        (ITEM % f'{SOUND}"audio":""{END}', "invalid_value", "item.content[0].audio", None),
+        (ITEM % f'{SOUND}"x":1{END}', "unsupported_content", "item.content[0].type", None),
+        (ITEM % f'{SOUND}"audio":"{"A" * 1_920_008}"{END}', "audio_too_long", "item.content", None),
+        (RESPONSE % '"input":[{%s"audio":"AAAA"%s}]' % (SOUND, END), "unsupported_content",
+         "response.input[0].content[0].type", None),
         (RESPONSE % '"conversation":"other"', "invalid_value", "response.conversation", None),
         (RESPONSE % '"input":[{}]', "missing_field", "response.input[0].type", None),
         (RESPONSE % '"modalities":["text"]', "unknown_parameter", "response.modalities", None),

@@ -1,5 +1,7 @@
 """How sound and its times are written: PCM at 24 kHz or G.711 at 8 kHz, as JSON and as bytes; milliseconds. No I/O."""
 
+import base64
+import binascii
 from typing import Final
 
 import numpy as np
@@ -45,6 +47,21 @@ def decode(codec: Codec, data: bytes) -> AudioFrame:
     law = _LAWS.get(codec)
     samples = np.frombuffer(data, "<i2").astype(np.int16) if law is None else law.decode(data)
     return AudioFrame(samples, rate(codec))
+
+
+def read_sound(part: Fields, codec: Codec) -> AudioFrame | None:
+    """The sound that is in `audio`, at the codec's own rate; None: there is none in it. Raises BadMessage."""
+    text = part.text("audio")
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        part.refuse("audio", "it is not base64", "audio_not_base64")
+    if not data:
+        return None
+    try:
+        return decode(codec, data)
+    except ValueError:
+        part.refuse("audio", f"{len(data)} bytes are not whole 16-bit samples", "audio_odd_length")
 
 
 class Writer:

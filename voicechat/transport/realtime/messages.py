@@ -1,7 +1,5 @@
 """What clients say: one JSON message of the realtime protocol becomes one command, or sound. No I/O."""
 
-import base64
-import binascii
 import itertools
 from collections.abc import Callable
 from typing import Final
@@ -17,7 +15,7 @@ from voicechat.transport.fields import Fields, parse
 from voicechat.transport.realtime import (
     beta,
     formats,
-    items,
+    given_items,
     own_events,
     response_object,
     session_object,
@@ -117,22 +115,12 @@ class Messages:
         return voice
 
     def _append(self, message: Fields) -> AudioFrame | None:
-        text = message.text("audio")
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            message.refuse("audio", "it is not base64", "audio_not_base64")
-        if not data:
-            return None
-        try:
-            return formats.decode(self._hears, data)
-        except ValueError:
-            message.refuse("audio", f"{len(data)} bytes are not whole 16-bit samples", "audio_odd_length")
+        return formats.read_sound(message, self._hears)
 
     def _create_item(self, message: Fields) -> Command:
         after = message.name_of("previous_item_id") if message.has("previous_item_id") else None
-        item = items.read(message.inner("item"), self._new_id)
-        return commands.AddItem(item, after, event_id=message.event_id)
+        given = given_items.read(message.inner("item"), self._new_id, self._hears)
+        return commands.AddItem(given.item, after, given.sound, event_id=message.event_id)
 
     def _new_id(self) -> str:
         return f"item_{self._author}_{next(self._items)}"

@@ -7,10 +7,10 @@ from voicechat.transport.realtime.items import Message
 
 _REQUESTS: Final = frozenset({
     "invalid_json", "unknown_event", "unknown_parameter", "missing_field", "invalid_value", "unsupported_parameter",
-    "unsupported_content", "audio_not_base64", "audio_odd_length", "audio_on_channel", "not_text", "message_too_large",
-    "item_not_found", "item_create_duplicate_item_id", "item_retrieve_invalid_item_id", "item_delete_invalid_item_id",
-    "item_truncate_invalid_item_id", "input_audio_buffer_commit_empty", "response_cancel_not_active",
-    "conversation_already_has_active_response", "cannot_update_voice", "call_not_found",
+    "unsupported_content", "audio_not_base64", "audio_odd_length", "audio_on_channel", "audio_too_long", "not_text",
+    "message_too_large", "item_not_found", "item_create_duplicate_item_id", "item_retrieve_invalid_item_id",
+    "item_delete_invalid_item_id", "item_truncate_invalid_item_id", "input_audio_buffer_commit_empty",
+    "response_cancel_not_active", "conversation_already_has_active_response", "cannot_update_voice", "call_not_found",
     "response_not_available",
 })  # fmt: skip
 """Errors that are the client's; all others are ours."""

@@ -7,7 +7,7 @@ from voicechat.commands import CreateReply
 from voicechat.conversation import Item, Tokens
 from voicechat.events import ReplyFinished, ReplyStarted, ReplyStatus
 from voicechat.transport.fields import Fields
-from voicechat.transport.realtime import formats, items, session_object, tool_list
+from voicechat.transport.realtime import formats, given_items, session_object, tool_list
 from voicechat.transport.realtime.items import Message
 
 MOST_METADATA: Final = 16
@@ -71,7 +71,7 @@ def _read_items(wanted: Fields, new_id: Callable[[], str]) -> tuple[Item | str, 
     if len(entries) > MOST_ITEMS:
         wanted.refuse("input", f"at most {MOST_ITEMS} items are read")
     return tuple(
-        entry.name_of("id") if entry.text("type") == "item_reference" else items.read(entry, new_id)
+        entry.name_of("id") if entry.text("type") == "item_reference" else given_items.read(entry, new_id, None).item
         for entry in entries
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from voicechat.conversation import Tool
 from voicechat.transport.fields import Fields
-from voicechat.transport.realtime.items import LONGEST_NAME
+from voicechat.transport.realtime.given_items import LONGEST_NAME
 
 MOST: Final = 128
 """Tools that one client may bring."""
