@@ -375,7 +375,7 @@ def test_tune_prints_a_row_for_each_setting_and_draws_them(tmp_path: Path) -> No
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert re.search(r"^turn\.start=0\.1 +0 of 1 ", found.stdout, re.MULTILINE)
-    assert "turn.start=0.2: 1 utterances never ended." in found.stdout
+    assert "turn.start=0.2: utterances that had not ended when the recording did: 1." in found.stdout
     assert (tmp_path / "plot.svg").read_text().startswith("<svg")
     assert '"utterances": 1' in (tmp_path / "found.json").read_text()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress
@@ -19,6 +20,9 @@ from voicechat.rehearsal import chart, recordings
 from voicechat.rehearsal.play import Rehearsed, rehearse
 from voicechat.rehearsal.recordings import Recording
 from voicechat.rehearsal.score import Score, judge, percentile
+
+PAGE: Final = 140
+"""Columns where no terminal says how many it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ def _try(
 def table(tried: Sequence[Tried]) -> Table:
     """For people: a row for each setting."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("setting", overflow="fold")
+    longest = max(len(change) for one in tried for change in one.name.split(" "))
+    table.add_column("setting", overflow="fold", min_width=longest)
     for heading in (
         "cut off\ntoo early",
         "false\ninterruptions",
@@ -115,7 +120,7 @@ def table(tried: Sequence[Tried]) -> Table:
     for one in tried:
         score, figures = one.score, one.figures()
         table.add_row(
-            one.name,
+            one.name.replace(" ", "\n"),
             _of(score.cut_off, score.utterances),
             _of(score.false_commits, score.harmless),
             _of(score.missed, score.interruptions),
@@ -135,9 +140,9 @@ def notes(tapes: Sequence[Recording], tried: Sequence[Tried]) -> list[str]:
         lines.append(f"Without labels, utterances are what lies between silences of a second: {', '.join(guessed)}.")
     for one in tried:
         if one.score.false_starts:
-            lines.append(f"{one.name}: {one.score.false_starts} turns began where nobody spoke.")
+            lines.append(f"{one.name}: turns that began where nobody spoke: {one.score.false_starts}.")
         if one.score.unended:
-            lines.append(f"{one.name}: {one.score.unended} utterances never ended.")
+            lines.append(f"{one.name}: utterances that had not ended when the recording did: {one.score.unended}.")
     return lines
 
 
@@ -163,7 +168,7 @@ def plot(tried: Sequence[Tried]) -> str:
 
 def tell(tapes: Sequence[Recording], tried: Sequence[Tried], *, show: bool = False) -> None:
     """Prints the table; with `show`, first what happened in each recording with the first setting."""
-    screen = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    screen = Console(highlight=False, width=None if sys.stdout.isatty() else PAGE)
     for tape, found in zip(tapes, tried[0].rehearsed, strict=True) if show else ():
         screen.print("\n".join(moments(tape, found)), markup=False)
     screen.print(table(tried))
