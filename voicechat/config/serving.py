@@ -19,6 +19,8 @@ class ServerSettings(Section):
     max_sessions: Count = 100
     max_jobs: Count = 8
     """Texts being spoken and recordings being understood at the same time, for who holds no session."""
+    upload_bytes: Count = 268_435_456
+    """Memory that all recordings sent to be understood may have at the same time."""
     setup_seconds: Seconds = 10.0
     """A WebRTC peer that is not connected by then loses its place."""
     media_silence_seconds: Seconds = 10.0
@@ -26,7 +28,7 @@ class ServerSettings(Section):
     idle_seconds: Seconds = 300.0
     """A session without speech, typing or answer for this long ends."""
     session_seconds: Seconds = 3600.0
-    message_bytes: Count = 262_144
+    message_bytes: Count = 1_048_576
     offer_bytes: Count = 32_768
     offer_candidates: Count = 32
     offer_media_lines: Count = 4

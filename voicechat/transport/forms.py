@@ -1,7 +1,7 @@
 """A form with a file in it, read from the wire with every size and wait bounded, and kept in memory."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from voicechat.errors import BadMessage
+from voicechat.transport.pieces import Pieces
 
 MOST_PARTS: Final = 64
 MOST_TEXT: Final = 16_384
@@ -16,6 +17,9 @@ MOST_TEXT: Final = 16_384
 
 BESIDE_FILE: Final = 262_144
 """Bytes that everything but the file may take."""
+
+_CHUNK: Final = 65_536
+"""Bytes read at once. aiohttp hands over what it has without a pause, so after each of them others come between."""
 
 BROKEN: Final = (ValueError, LookupError, RuntimeError, AssertionError, BadHttpMessage)
 """What aiohttp's parser raises for a form that is none."""
@@ -26,34 +30,38 @@ class Form:
     """The texts of every field by its name, without `[]` at its end; and the file, None where there is none."""
 
     texts: Mapping[str, Sequence[str]]
-    file: bytearray | None
+    file: Pieces | None
 
     def text(self, name: str, default: str = "") -> str:
         """The field's last text."""
         return self.texts.get(name, [default])[-1]
 
 
-async def read(request: web.Request, name: str, *, most_bytes: int, seconds: float) -> Form:
-    """The form, with the file of the field `name`.
+async def read(
+    request: web.Request, name: str, *, most_bytes: int, seconds: float, take: Callable[[int], None]
+) -> Form:
+    """The form, with the file of the field `name`; `take` is told of each piece's bytes, and may refuse them.
 
-    Raises BadMessage, HTTPRequestEntityTooLarge for a file of more than `most_bytes`, and HTTPRequestTimeout.
+    Raises BadMessage, HTTPRequestEntityTooLarge for a file of more than `most_bytes`, HTTPRequestTimeout, and what
+    `take` raises.
     """
     if request.content_type != "multipart/form-data":
         raise BadMessage("bad_content_type", f"Content-Type is {request.content_type}; multipart/form-data is expected")
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request, name, most_bytes)
+            return await _read(request, name, most_bytes, take)
     except TimeoutError:
         raise web.HTTPRequestTimeout(text=f"The form did not come within {seconds:g} s") from None
     except BROKEN as error:
         raise BadMessage("bad_form", f"The form cannot be read: {error}") from error
 
 
-async def _read(request: web.Request, name: str, most_bytes: int) -> Form:
+async def _read(request: web.Request, name: str, most_bytes: int, take: Callable[[int], None]) -> Form:
     if (request.content_length or 0) > most_bytes + BESIDE_FILE:
         raise web.HTTPRequestEntityTooLarge(most_bytes)
     texts: dict[str, list[str]] = {}
-    file: bytearray | None = None
+    file: Pieces | None = None
+    most_of_all = most_bytes + BESIDE_FILE
     count = 0
     reader = await request.multipart()
     while (part := await reader.next()) is not None:
@@ -61,18 +69,26 @@ async def _read(request: web.Request, name: str, most_bytes: int) -> Form:
         if count > MOST_PARTS or not isinstance(part, BodyPartReader):
             raise ValueError(f"at most {MOST_PARTS} parts are taken, and none of parts")
         if part.name == name and file is None:
-            file = await _bytes(request, part, most_bytes, most_bytes + BESIDE_FILE)
+            file = await _pieces(request, part, most_bytes, most_of_all, take)
         else:
-            text = await _bytes(request, part, MOST_TEXT, most_bytes + BESIDE_FILE)
+            text = (await _pieces(request, part, MOST_TEXT, most_of_all, _nobody)).head(MOST_TEXT)
             texts.setdefault((part.name or "").removesuffix("[]"), []).append(text.decode())
     return Form(texts, file)
 
 
-async def _bytes(request: web.Request, part: BodyPartReader, most: int, most_of_all: int) -> bytearray:
+async def _pieces(
+    request: web.Request, part: BodyPartReader, most: int, most_of_all: int, take: Callable[[int], None]
+) -> Pieces:
     """The part; what was read for it and all before it counts as well, whatever it was."""
-    found = bytearray()
-    while chunk := await part.read_chunk():
-        found += chunk
-        if len(found) > most or request.content.total_bytes > most_of_all:
+    found = Pieces()
+    while chunk := await part.read_chunk(_CHUNK):
+        take(len(chunk))
+        found.append(bytes(chunk))
+        if found.size > most or request.content.total_bytes > most_of_all:
             raise web.HTTPRequestEntityTooLarge(most)
+        await asyncio.sleep(0)
     return found
+
+
+def _nobody(size: int) -> None:
+    """Texts are small, and counted by nobody."""

@@ -3,8 +3,9 @@
 import asyncio
 import io
 import json
+import threading
 import wave
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from random import Random
 from types import MappingProxyType
@@ -15,9 +16,12 @@ import pytest
 
 from tests.fakes_studio import ScriptedStudio, serving
 from voicechat.audio import silence
-from voicechat.config import Settings
-from voicechat.transport.rest import transcriptions
+from voicechat.config import ServerSettings, Settings
+from voicechat.lane import ThreadLane
+from voicechat.protocols import Passage
+from voicechat.transport.rest import subtitles, transcriptions
 from voicechat.transport.rest.outflow import WARNING
+from voicechat.transport.rest.subtitles import Cue
 from voicechat.transport.rest.transcriptions import MOST_BYTES, PATH
 
 TEXT = "Second 0. Second 1. Second 2."
@@ -249,6 +253,58 @@ async def test_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
         async with client.post(url, data=drip(), headers={"Content-Type": BOUNDARY}) as answer:
             assert answer.status == 408
         assert idle(studio)
+
+
+async def test_others_come_between_the_pieces_of_an_upload() -> None:
+    large = wav(500.0)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with door(ScriptedStudio()) as (client, url), client.post(url, data=form(recording=large[:44])):
+        coming = asyncio.create_task(others())
+        async with client.post(url, data=form(recording=large)) as answer:
+            assert answer.status == 200
+        coming.cancel()
+    assert turns > len(large) / 65_536
+
+
+async def test_recordings_that_would_fill_the_memory_together_are_sent_away_and_leave_nothing() -> None:
+    small = Settings(server=ServerSettings(upload_bytes=250_000))
+    studio = ScriptedStudio(waits=True)
+    async with serving(transcriptions.routes(small, studio), PATH) as (client, url):
+        waiting = asyncio.create_task(client.post(url, data=form()))
+        await until(lambda: studio.hearing)
+        async with client.post(url, data=form()) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (503, "server_full")
+            assert int(answer.headers["Retry-After"]) > 0
+        studio.go.set()
+        assert (await waiting).status == 200
+        async with client.post(url, data=form()) as answer:
+            assert answer.status == 200
+        assert idle(studio)
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt", "verbose_json"])
+async def test_times_of_many_words_are_not_made_on_the_loop(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = ScriptedStudio(lane=ThreadLane("test"))
+    threads: list[int] = []
+    real = subtitles.cues
+
+    def cues(passages: Sequence[Passage]) -> list[Cue]:
+        threads.append(threading.get_ident())
+        return real(passages)
+
+    monkeypatch.setattr(subtitles, "cues", cues)
+    async with door(studio) as (client, url):
+        async with client.post(url, data=form({"response_format": format})) as answer:
+            assert answer.status == 200
+    await studio.lane.close()
+    assert len(threads) == 1 and threading.get_ident() not in threads
 
 
 async def test_full_studio_says_when_to_come_again() -> None:

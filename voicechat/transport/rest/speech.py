@@ -138,8 +138,8 @@ async def _send(out: Outflow, wish: Wish, sound: AsyncGenerator[Samples], lane: 
         container = await lane.run(lambda: containers.opened(wish.format))
         async with aclosing(sound):
             async for samples in sound:
-                await send(await lane.run(partial(container.push, samples)))
-        await send(await lane.run(container.finish))
+                await send(await lane.run(partial(container.push, samples), urgent=True))
+        await send(await lane.run(container.finish, urgent=True))
         if wish.events:
             await out.tell({"type": "speech.audio.done", "usage": _NOTHING_COUNTED})
         await out.finish()

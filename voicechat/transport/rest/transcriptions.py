@@ -1,8 +1,9 @@
 """Sound to text by one request, as OpenAI's audio endpoint has it: POST /v1/audio/transcriptions.
 
-A form brings the recording. It is kept in memory, at most 25 MiB and ten minutes of it, decoded, and understood a
-passage at a time. `stream` tells each passage as it is understood. A client that goes away stops the work.
-`prompt`, `temperature` and what else a client may send changes nothing.
+A form brings the recording. It is kept in memory until it is decoded, at most 25 MiB and ten minutes of it, and of all
+together so much as `server.upload_bytes` says. It is understood a passage at a time; `stream` tells each passage as it
+is understood. A client that goes away stops the work. `prompt`, `temperature` and what else a client may send changes
+nothing.
 """
 
 import re
@@ -21,7 +22,9 @@ from voicechat.protocols import Hearer, Passage, Studio
 from voicechat.transport import forms, names
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.forms import Form
+from voicechat.transport.pieces import Pieces
 from voicechat.transport.rest import subtitles, uploads
+from voicechat.transport.rest.allowance import Allowance, Share
 from voicechat.transport.rest.outflow import EVENTS, WARNING, Outflow, answered
 
 PATH: Final = "/v1/audio/transcriptions"
@@ -54,23 +57,30 @@ def routes(settings: Settings, studio: Studio) -> list[web.AbstractRouteDef]:
 
 
 def _transcriptions(settings: Settings, studio: Studio) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    allowance = Allowance(settings.server.upload_bytes)
+
     @scope(Scope.TALK)
     async def transcribe(request: web.Request) -> web.StreamResponse:
         """Raises BadMessage, NoRoom, AdapterError before the first event, and HTTPException."""
-        with studio.admit():
-            form = await forms.read(request, "file", most_bytes=MOST_BYTES, seconds=UPLOAD_SECONDS)
-            return await answered(request, _understood(request, form, read(form, settings, studio), studio))
+        with studio.admit(), allowance.share() as share:
+            form = await forms.read(
+                request, "file", most_bytes=MOST_BYTES, seconds=UPLOAD_SECONDS, take=share.take
+            )
+            wish = read(form, settings, studio)
+            return await answered(request, _understood(request, form.file, wish, studio, share))
 
     return transcribe
 
 
-async def _understood(request: web.Request, form: Form, wish: Wish, studio: Studio) -> web.StreamResponse:
-    sound = await _decoded(form, studio)
+async def _understood(
+    request: web.Request, recording: Pieces | None, wish: Wish, studio: Studio, share: Share
+) -> web.StreamResponse:
+    sound = await _decoded(recording, studio, share)
     hearer = studio.listen(wish.language, wish.model)
     try:
         if wish.stream:
             return await _stream(request, wish, hearer, sound)
-        return await _whole(wish, hearer, sound)
+        return await _whole(wish, hearer, sound, studio)
     finally:
         await hearer.close()
 
@@ -96,28 +106,33 @@ def read(form: Form, settings: Settings, studio: Studio) -> Wish:
     return Wish(language or None, model, format, stream in ("true", "1"), times, warnings)
 
 
-async def _decoded(form: Form, studio: Studio) -> list[Samples]:
-    """All of the recording's sound: what is broken in it is known before anything of it is understood."""
-    if form.file is None:
+async def _decoded(recording: Pieces | None, studio: Studio, share: Share) -> list[Samples]:
+    """All of the recording's sound: what is broken in it is known before anything of it is understood. The recording
+    itself is not kept."""
+    if recording is None:
         raise BadMessage("missing_field", "file: this field is required", param="file")
-    recording = form.file
+    sound: list[Samples] = []
     async with aclosing(studio.lane.stream(lambda: uploads.decoded(recording, MOST_SECONDS))) as pieces:
-        return [samples async for samples in pieces]
+        async for samples in pieces:
+            share.take(samples.nbytes)
+            sound.append(samples)
+    share.give(recording.size)
+    recording.clear()
+    return sound
 
 
-async def _whole(wish: Wish, hearer: Hearer, sound: list[Samples]) -> web.Response:
+async def _whole(wish: Wish, hearer: Hearer, sound: list[Samples], studio: Studio) -> web.Response:
     for samples in sound:
         await hearer.hear(AudioFrame(samples, LISTEN_RATE))
     transcript = await hearer.finish()
     seconds = sum(map(len, sound)) / LISTEN_RATE
-    response = _response(wish, transcript, hearer.passages, seconds)
+    response = await studio.lane.run(lambda: _response(wish, transcript, hearer.passages, seconds))
     response.headers.update(_headers(wish))
     return response
 
 
-def _response(
-    wish: Wish, transcript: Transcript, passages: Sequence[Passage], seconds: float
-) -> web.Response:
+def _response(wish: Wish, transcript: Transcript, passages: Sequence[Passage], seconds: float) -> web.Response:
+    """Blocking: the times of ten minutes' words take some 20 ms, on a lane."""
     match wish.format:
         case "text":
             return web.Response(text=f"{transcript.text}\n")

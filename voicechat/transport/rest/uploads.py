@@ -3,7 +3,6 @@ nothing but those bytes is read: FFmpeg knows formats that name other files and 
 
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BytesIO
 from typing import Any, Final
 
 import av
@@ -11,6 +10,7 @@ import numpy as np
 
 from voicechat.audio import LISTEN_RATE, Samples
 from voicechat.errors import BadMessage
+from voicechat.transport.pieces import Pieces
 
 PIECE: Final = 10 * LISTEN_RATE
 """Samples decoded in one step."""
@@ -47,19 +47,19 @@ def demuxer(head: bytes) -> str | None:
     return None
 
 
-def decoded(recording: bytes | bytearray | memoryview, most_seconds: float) -> Iterator[Samples]:
+def decoded(recording: Pieces, most_seconds: float) -> Iterator[Samples]:
     """Its sound, mono at 16 kHz, ten seconds at a time. Blocking: each step belongs on a lane.
 
     Raises BadMessage for what is no recording, holds no sound, or is longer than `most_seconds`.
     """
-    format = demuxer(bytes(recording[:12]))
+    format = demuxer(recording.head(12))
     if format is None:
         raise _refused("it is no FLAC, MP3, MP4, AAC, Ogg, WAV or WebM")
     left = round(most_seconds * LISTEN_RATE)
     found = False
     waiting: list[Samples] = []
     try:
-        with av.open(BytesIO(recording), "r", format=format, options=_STRICT, io_open=_refuse) as container:
+        with av.open(recording, "r", format=format, options=_STRICT, io_open=_refuse) as container:
             for samples in _sound(container):
                 left -= len(samples)
                 if left < 0:
