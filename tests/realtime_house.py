@@ -18,7 +18,7 @@ from voicechat.ears import Ears
 from voicechat.kit import Kit
 from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
-from voicechat.protocols import Peer
+from voicechat.protocols import Agent, Peer
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.transport import http
@@ -38,12 +38,15 @@ class Answering:
         tools: ScriptedTools | None = None,
         settings: Settings | None = None,
         delay: float = 0.0,
+        mind: Agent | None = None,
     ) -> None:
+        """`mind` answers instead of what is scripted; a job on the lane takes `delay` seconds."""
         self.lane = InlineLane(delay)
         self.settings = settings or Settings()
         self.kit = Kit([tools] if tools else [])
         self.asr = ScriptedAsr(*(f"question {n}" for n, _ in enumerate(answers)))
         self.agent = ScriptedAgent(list(answers))
+        self.mind = mind or self.agent
 
     @contextmanager
     def admit(self) -> Iterator[str]:
@@ -56,7 +59,7 @@ class Answering:
             peer,
             ears=Ears(LoudnessVad(1000), LoudnessVad(4000)),
             recogniser=Recogniser(self.asr, lane),
-            agent=self.agent,
+            agent=self.mind,
             speaker=Speaker(Pool([Worker(ScriptedTts(), lane)]), 2, lambda: peer.left),
             settings=settings,
             kit=self.kit,

@@ -33,6 +33,14 @@ class ItemStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Whole, in an address of the scheme `data:`; `detail` is auto, low or high."""
+
+    address: str
+    detail: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One entry of the history.
 
@@ -49,6 +57,12 @@ class Item:
     call: str = ""
     name: str = ""
     """Of the tool that is called."""
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody would learn anything from it."""
+        return not (self.text.strip() or self.pictures)
 
 
 @dataclass(frozen=True, slots=True)

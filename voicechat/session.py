@@ -15,6 +15,10 @@ from voicechat.turntaking.rules import Profile, Rules
 HISTORY_ITEMS = 400
 """Older items are forgotten."""
 
+PICTURES = 3
+"""Of older ones only the words beside them are remembered: each may be half a megabyte, and goes to the language model
+with every turn."""
+
 Observer = Callable[[Event], None]
 
 
@@ -71,6 +75,8 @@ class Session:
         self.history.insert(place, item)
         self.emit(ItemAdded(item, self.previous(item.id)))
         self._forget()
+        if item.pictures:
+            self._forget_pictures()
 
     def append(self, item: Item) -> str | None:
         """Put an item of our own at the end, untold; the id of the one before it."""
@@ -93,6 +99,13 @@ class Session:
     def foreseen(self, item: Item) -> list[Item]:
         """The history as it will be with one more item."""
         return [*self.history, item][-HISTORY_ITEMS:]
+
+    def _forget_pictures(self) -> None:
+        left = PICTURES
+        for place, item in reversed(list(enumerate(self.history))):
+            if len(item.pictures) > left:
+                self.history[place] = replace(item, pictures=item.pictures[len(item.pictures) - left :])
+            left = max(0, left - len(item.pictures))
 
     def _forget(self) -> None:
         if len(self.history) <= HISTORY_ITEMS:

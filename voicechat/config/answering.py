@@ -28,6 +28,8 @@ class OpenaiSettings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     speculate: bool = True
     """The server is asked while the caller may still go on (`turn.preempt`); some answers are then thrown away."""
+    sees: bool = False
+    """The model understands pictures: those in items of a realtime conversation are shown to it."""
     usage: bool = True
     """Ask the server what an answer cost; some old ones refuse that."""
 

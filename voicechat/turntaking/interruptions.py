@@ -85,10 +85,12 @@ def joined(history: Sequence[Item]) -> list[Item]:
     items: list[Item] = []
     for item in paired(history):
         message = item.kind is Kind.MESSAGE
-        if message and not item.text.strip():
+        if message and item.empty:
             continue
         if message and items and item.role is items[-1].role is Role.USER and items[-1].kind is Kind.MESSAGE:
-            item = replace(item, text=f"{items.pop().text}\n{item.text}")
+            before = items.pop()
+            text = f"{before.text}\n{item.text}".strip("\n")
+            item = replace(item, text=text, pictures=(*before.pictures, *item.pictures))
         items.append(item)
     return items
 

@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voicechat.conversation import Item, Kind, SessionSettings, Tool
+from voicechat.conversation import Item, Kind, Picture, SessionSettings, Tool
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
+
+Content = str | list[dict[str, Any]]
+"""A message's: a text, or parts of several kinds."""
 
 
 def messages(instructions: str, history: Sequence[Item]) -> "list[ChatCompletionMessageParam]":
@@ -26,13 +29,36 @@ def messages(instructions: str, history: Sequence[Item]) -> "list[ChatCompletion
                 found.append({"role": "assistant", "content": None, "tool_calls": [_called(item)]})
             case Kind.OUTPUT:
                 found.append({"role": "tool", "tool_call_id": item.call, "content": item.text})
-            case _ if not item.text.strip():
+            case _ if item.empty:
                 continue
             case _ if before.get("role") == item.role.value and "tool_calls" not in before:
-                before["content"] += f"\n{item.text}"
+                before["content"] = _joined(before["content"], _content(item))
             case _:
-                found.append(_said(item.role.value, item.text))
+                found.append(_said(item.role.value, _content(item)))
     return found
+
+
+def _content(item: Item) -> Content:
+    """A text, or its parts where there are pictures: servers that see none know only texts."""
+    if not item.pictures:
+        return item.text
+    return [*_parts(item.text), *map(_shown, item.pictures)]
+
+
+def _joined(before: Content, more: Content) -> Content:
+    if isinstance(before, str) and isinstance(more, str):
+        return f"{before}\n{more}"
+    return [*_parts(before), *_parts(more)]
+
+
+def _parts(content: Content) -> list[dict[str, Any]]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content.strip() else []
+
+
+def _shown(picture: Picture) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": picture.address, "detail": picture.detail}}
 
 
 def tools(settings: SessionSettings) -> dict[str, Any]:
@@ -61,8 +87,8 @@ def _offered(offered: Iterable[Tool]) -> "list[ChatCompletionToolUnionParam]":
     ]
 
 
-def _said(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "content": text}
+def _said(role: str, content: Content) -> dict[str, Any]:
+    return {"role": role, "content": content}
 
 
 def _called(item: Item) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Final
 import numpy as np
 
 from voicechat.audio import AudioFrame
-from voicechat.conversation import Codec, Item, ItemStatus, Kind, Role
+from voicechat.conversation import Codec, Item, ItemStatus, Kind, Picture, Role
 from voicechat.transport.fields import Fields
-from voicechat.transport.realtime import formats
+from voicechat.transport.realtime import formats, pictures
 
 LONGEST_NAME: Final = 128
 """Characters of a tool's name."""
+
+MOST_PICTURES: Final = 3
+"""In one item: as many as a conversation remembers."""
 
 MOST_SECONDS: Final = 30.0
 """Of sound in one item: as long as a spoken utterance may be, by default."""
@@ -28,6 +31,15 @@ _MCP: Final = ("mcp_approval_request", "mcp_approval_response", "mcp_call", "mcp
 
 
 @dataclass(frozen=True, slots=True)
+class Senses:
+    """What is understood beside words: sound that is written as `hears` says, if any, and pictures, unless `blind` says
+    why not."""
+
+    hears: Codec | None
+    blind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What a client wants in the history, and sound of which the words are not known yet."""
 
@@ -35,11 +47,8 @@ class Given:
     sound: AudioFrame | None = None
 
 
-def read(fields: Fields, new_id: Callable[[], str], hears: Codec | None) -> Given:
-    """An item; where the client gives no id, a new one is taken.
-
-    `hears` is how its sound is written; None: it has to be words. Raises BadMessage.
-    """
+def read(fields: Fields, new_id: Callable[[], str], senses: Senses) -> Given:
+    """An item; where the client gives no id, a new one is taken. Raises BadMessage."""
     kind = fields.text("type")
     if kind in _MCP:
         fields.refuse("type", "tools of MCP servers are run by this server without asking", "unsupported_content")
@@ -56,10 +65,10 @@ def read(fields: Fields, new_id: Callable[[], str], hears: Codec | None) -> Give
             output, call = fields.text("output"), fields.name_of("call_id")
             return Given(Item(id, Role.USER, output, status=status, kind=kind, call=call))
         case Kind.MESSAGE:
-            return _read_message(fields, id, status, hears)
+            return _read_message(fields, id, status, senses)
 
 
-def _read_message(fields: Fields, id: str, status: ItemStatus, hears: Codec | None) -> Given:
+def _read_message(fields: Fields, id: str, status: ItemStatus, senses: Senses) -> Given:
     """The words of several parts become one text, a line each; their sound becomes one."""
     role = Role(fields.one_of("role", *Role))
     parts = fields.inners("content")
@@ -67,19 +76,28 @@ def _read_message(fields: Fields, id: str, status: ItemStatus, hears: Codec | No
         fields.refuse("content", "this field is required", "missing_field")
     texts: list[str] = []
     sounds: list[AudioFrame] = []
+    seen: list[Picture] = []
     for part in parts:
         kind = part.one_of("type", *_PARTS[role])
         if kind == "input_image":
-            part.refuse("type", "pictures are not understood here", "unsupported_content")
+            seen.append(_read_picture(part, senses))
         elif not kind.endswith("audio"):
             texts.append(part.text("text"))
         elif part.has("transcript"):
             texts.append(part.text("transcript"))
         else:
-            sounds.append(_read_sound(part, hears))
+            sounds.append(_read_sound(part, senses.hears))
     spoken = any(part.text("type").endswith("audio") for part in parts)
-    item = Item(id, role, "\n".join(text for text in texts if text), spoken, status)
+    if len(seen) > MOST_PICTURES:
+        fields.refuse("content", f"at most {MOST_PICTURES} pictures are taken")
+    item = Item(id, role, "\n".join(text for text in texts if text), spoken, status, pictures=tuple(seen))
     return Given(item, _joined(sounds, fields))
+
+
+def _read_picture(part: Fields, senses: Senses) -> Picture:
+    if senses.blind:
+        part.refuse("type", senses.blind, "unsupported_content")
+    return pictures.read(part)
 
 
 def _read_sound(part: Fields, hears: Codec | None) -> AudioFrame:

@@ -50,11 +50,13 @@ def _body(item: Item) -> Message:
         case Kind.OUTPUT:
             return {"call_id": item.call, "output": item.text}
         case Kind.MESSAGE:
-            return {"role": str(item.role), "content": [_content(item)]}
+            return {"role": str(item.role), "content": _content(item)}
 
 
-def _content(item: Item) -> Message:
+def _content(item: Item) -> list[Message]:
+    """Its words and, without their pixels, its pictures."""
     side = "output" if item.role is Role.ASSISTANT else "input"
+    seen: list[Message] = [{"type": "input_image", "detail": picture.detail} for picture in item.pictures]
     if item.spoken:
-        return {"type": f"{side}_audio", "transcript": item.text or None}
-    return {"type": f"{side}_text", "text": item.text}
+        return [{"type": f"{side}_audio", "transcript": item.text or None}, *seen]
+    return seen if seen and not item.text else [{"type": f"{side}_text", "text": item.text}, *seen]

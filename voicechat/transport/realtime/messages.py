@@ -7,7 +7,7 @@ from typing import Final
 from voicechat import commands
 from voicechat.audio import AudioFrame
 from voicechat.commands import Command
-from voicechat.config import Settings
+from voicechat.config import AgentSettings, Settings
 from voicechat.conversation import SessionSettings
 from voicechat.errors import BadMessage
 from voicechat.transport import names
@@ -21,6 +21,7 @@ from voicechat.transport.realtime import (
     session_object,
     transcription_session,
 )
+from voicechat.transport.realtime.given_items import Senses
 
 LONGEST_AUDIO_MS: Final = 24 * 3600 * 1000
 
@@ -37,6 +38,7 @@ class Messages:
         self.heard = False
         """The client has heard its voice, and keeps it."""
         self._house, self._old = house or Settings(), old
+        self._blind = _blindness(self._house.agent)
         self._known = frozenset(self._house.agent.tools.mcp)
         self._settings = SessionSettings(voice=self._house.tts.voice)
         self._hears = self._settings.hears
@@ -119,7 +121,7 @@ class Messages:
 
     def _create_item(self, message: Fields) -> Command:
         after = message.name_of("previous_item_id") if message.has("previous_item_id") else None
-        given = given_items.read(message.inner("item"), self._new_id, self._hears)
+        given = given_items.read(message.inner("item"), self._new_id, Senses(self._hears, self._blind))
         return commands.AddItem(given.item, after, given.sound, event_id=message.event_id)
 
     def _new_id(self) -> str:
@@ -132,9 +134,17 @@ class Messages:
             message.inner("response"),
             known=self._known,
             new_id=self._new_id,
+            blind=self._blind,
             voice=self._our_voice,
             event_id=message.event_id,
         )
+
+
+def _blindness(agent: AgentSettings) -> str:
+    """Why pictures are not understood here; empty: they are."""
+    if agent.engine == "openai" and agent.openai.sees:
+        return ""
+    return "pictures are understood with agent.engine openai and agent.openai.sees alone, in the configuration"
 
 
 def _truncate(message: Fields) -> Command:

@@ -11,7 +11,7 @@ _REQUESTS: Final = frozenset({
     "message_too_large", "item_not_found", "item_create_duplicate_item_id", "item_retrieve_invalid_item_id",
     "item_delete_invalid_item_id", "item_truncate_invalid_item_id", "input_audio_buffer_commit_empty",
     "response_cancel_not_active", "conversation_already_has_active_response", "cannot_update_voice", "call_not_found",
-    "response_not_available",
+    "response_not_available", "image_not_data", "image_too_large",
 })  # fmt: skip
 """Errors that are the client's; all others are ours."""
 

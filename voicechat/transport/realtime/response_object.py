@@ -8,6 +8,7 @@ from voicechat.conversation import Item, Tokens
 from voicechat.events import ReplyFinished, ReplyStarted, ReplyStatus
 from voicechat.transport.fields import Fields
 from voicechat.transport.realtime import formats, given_items, session_object, tool_list
+from voicechat.transport.realtime.given_items import Senses
 from voicechat.transport.realtime.items import Message
 
 MOST_METADATA: Final = 16
@@ -28,12 +29,14 @@ def read(
     *,
     known: Collection[str],
     new_id: Callable[[], str],
+    blind: str,
     voice: Callable[[str], str],
     event_id: str | None,
 ) -> CreateReply:
     """What the object asks for; what it leaves out is as the session has it.
 
-    `known` are the labels of servers of tools, `voice` gives our name for one. Raises BadMessage.
+    `known` are the labels of servers of tools, `blind` says why pictures are not understood, if so, and `voice` gives our
+    name for one. Raises BadMessage.
     """
     for key in wanted.values:
         if key not in _TAKEN:
@@ -46,7 +49,7 @@ def read(
     if wanted.has("conversation"):
         given["stored"] = wanted.one_of("conversation", "auto", "none") == "auto"
     if wanted.has("input"):
-        given["items"] = _read_items(wanted, new_id)
+        given["items"] = _read_items(wanted, new_id, Senses(None, blind))
     if wanted.has("metadata"):
         given["metadata"] = _read_metadata(wanted.inner("metadata"), wanted)
     if wanted.has("max_output_tokens"):
@@ -65,13 +68,13 @@ def read(
     return CreateReply(**given)
 
 
-def _read_items(wanted: Fields, new_id: Callable[[], str]) -> tuple[Item | str, ...]:
+def _read_items(wanted: Fields, new_id: Callable[[], str], senses: Senses) -> tuple[Item | str, ...]:
     """Items, or ids of items that the history has."""
     entries = wanted.inners("input")
     if len(entries) > MOST_ITEMS:
         wanted.refuse("input", f"at most {MOST_ITEMS} items are read")
     return tuple(
-        entry.name_of("id") if entry.text("type") == "item_reference" else given_items.read(entry, new_id, None).item
+        entry.name_of("id") if entry.text("type") == "item_reference" else given_items.read(entry, new_id, senses).item
         for entry in entries
     )
 

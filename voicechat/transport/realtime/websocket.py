@@ -30,6 +30,9 @@ from voicechat.transport.realtime.wire import RealtimeWire
 BACKLOG: Final = 30.0
 """Seconds of a client's sound that may wait for us; one that sends faster than we listen is held back."""
 
+_LARGE: Final = 65_536
+"""Characters of a message that waits until all before it is done: what is in it must not pile up."""
+
 HEARTBEAT: Final = 20.0
 """Seconds between pings; a client that answers none within ten has vanished."""
 
@@ -158,7 +161,7 @@ class RealtimePeer:
             self.notify(Failed(error.code, error.message, error.param, error.event_id))
             return
         if isinstance(wish, Command):
-            await self._microphone.room()
+            await self._microphone.room(BACKLOG if len(message) > _LARGE else FRAME_SECONDS)
             self._microphone.ask(wish)
         elif wish is not None:
             await self._hear(wish)
