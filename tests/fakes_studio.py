@@ -23,7 +23,8 @@ from voicechat.models.stock import Recipe
 from voicechat.placement import Device, Router
 from voicechat.placement.affinity import Memory
 from voicechat.pool import Pool
-from voicechat.protocols import AsrEngine, Hearer, Lane, NamedVoice, Passage, Studio, TtsEngine
+from voicechat.protocols import AsrEngine, Hearer, Job, Lane, NamedVoice, Outcome, Passage, Studio, TtsEngine
+from voicechat.protocols.studio import Done, Kind
 from voicechat.studio import build
 from voicechat.transport import http
 from voicechat.transport.silence import SILENCE, Silence
@@ -49,6 +50,8 @@ class ScriptedStudio:
     hearing: int = 0
     spoken: list[tuple[str, str, float]] = field(default_factory=list)
     asked: list[tuple[str | None, str]] = field(default_factory=list)
+    jobs: list[tuple[Kind, Outcome]] = field(default_factory=list)
+    """Those that are over, as their doors say; what an error would say is left out."""
     voices: Sequence[NamedVoice] = (NamedVoice("one", "en-GB", "small"), NamedVoice("large", "", "large"))
     models: Sequence[str] = ("small", "large", "ears")
     languages: Sequence[str] = ("en",)
@@ -57,14 +60,16 @@ class ScriptedStudio:
         return voice in ("", "one", "small", "large", "small-one")
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
+    def admit(self, kind: Kind) -> Iterator[Job]:
         if self.places == 0:
             raise NoRoom("no place")
         self.places -= 1
+        job = Job()
         try:
-            yield
+            yield job
         finally:
             self.places += 1
+            self.jobs.append((kind, job.outcome))
 
     async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[AudioFrame]:
         self.spoken.append((text, voice, speed))
@@ -120,13 +125,17 @@ def _hum(seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
 
 @dataclass
 class Small:
-    """A studio of the house with a model that speaks, "plain", one that is not loaded, "late", and a recogniser."""
+    """A studio of the house with a model that speaks, "plain", one that is not loaded, "late", and a recogniser.
+
+    `done` is what it told of its jobs.
+    """
 
     studio: Studio
     speakers: list[ScriptedTts]
     asr: ScriptedAsr
     tts: ModelManager[TtsEngine]
     recognisers: ModelManager[AsrEngine]
+    done: list[Done]
 
 
 @asynccontextmanager
@@ -163,7 +172,9 @@ async def small(settings: Settings | None = None, *texts: str) -> AsyncIterator[
     await tts.load("plain")
     await recognisers.load("ears")
     try:
-        yield Small(build(settings or Settings(), ensemble, recognisers, lane), speakers, asr, tts, recognisers)
+        done: list[Done] = []
+        studio = build(settings or Settings(), ensemble, recognisers, lane, done.append)
+        yield Small(studio, speakers, asr, tts, recognisers, done)
     finally:
         await tts.close()
         await recognisers.close()

@@ -22,9 +22,11 @@ from voicechat.events import (
 from voicechat.models.residency import Change
 from voicechat.placement import Routed
 from voicechat.pool import ClauseBegun, ClauseEnded, ClauseJoined, Spoken
+from voicechat.protocols.studio import Done, JobBegun, JobEnded
 
 LATENCY_BUCKETS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0)
 TOOL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+JOB_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
 WAIT_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -105,6 +107,17 @@ class Metrics:
         self.clause_sound = Counter(
             "voicechat_synthesis_sound_seconds", "Sound made.", ["engine", "outcome"], registry=registry
         )
+        self.jobs_now = Gauge(
+            "voicechat_jobs_now", "Texts being spoken and recordings being understood.", ["kind"], registry=registry
+        )
+        self.jobs = Counter("voicechat_jobs", "They, by how they ended.", ["kind", "outcome"], registry=registry)
+        self.job_time = Histogram(
+            "voicechat_job_seconds",
+            "How long they took, the coming of a recording included.",
+            ["kind", "outcome"],
+            buckets=JOB_BUCKETS,
+            registry=registry,
+        )
         self.models = Gauge("voicechat_models", "Models in memory.", ["kind"], registry=registry)
         self.model_bytes = Gauge("voicechat_model_bytes", "Memory of models, as measured.", ["kind"], registry=registry)
         self.model_loads = Counter(
@@ -181,6 +194,16 @@ class Metrics:
                 self.clauses.labels(spoken.engine, spoken.outcome).inc()
                 self.clause_work.labels(spoken.engine, spoken.outcome).inc(spoken.work)
                 self.clause_sound.labels(spoken.engine, spoken.outcome).inc(spoken.sound)
+
+    def observe_jobs(self, done: Done) -> None:
+        match done:
+            case JobBegun():
+                self.jobs_now.labels(done.kind).inc()
+            case JobEnded():
+                self.jobs.labels(done.kind, done.outcome).inc()
+                if done.seconds is not None:
+                    self.jobs_now.labels(done.kind).dec()
+                    self.job_time.labels(done.kind, done.outcome).observe(done.seconds)
 
     def observe_models(self, change: Change) -> None:
         match change.what:

@@ -11,6 +11,7 @@ from tests.fakes_studio import Small, small
 from voicechat.config import ServerSettings, Settings, TtsSettings
 from voicechat.errors import EngineFailed, NoRoom
 from voicechat.protocols import NamedVoice, Studio
+from voicechat.protocols.studio import Kind
 
 
 async def said(studio: Studio, text: str, voice: str = "") -> float:
@@ -146,9 +147,9 @@ def test_cancelled_reader_leaves_nothing_in_work() -> None:
 def test_places_are_lent_and_given_back() -> None:
     async def play() -> None:
         async with small(Settings(server=ServerSettings(max_jobs=1))) as house:
-            with house.studio.admit(), pytest.raises(NoRoom), house.studio.admit():
+            with house.studio.admit(Kind.SPEECH), pytest.raises(NoRoom), house.studio.admit(Kind.TRANSCRIPTION):
                 pass
-            with house.studio.admit():
+            with house.studio.admit(Kind.SPEECH):
                 pass
 
     virtual_time.run(play())

@@ -79,7 +79,7 @@ class House:
         self._opened.push_async_callback(self._affinity.close)
         self._ensemble = voices.gathered(settings, engines, self._affinity, self.metrics)
         working = self._lanes.new("studio", settings.asr.deadline)
-        self.studio = studio.build(settings, self._ensemble, engines.asr, working)
+        self.studio = studio.build(settings, self._ensemble, engines.asr, working, self.metrics.observe_jobs)
         await helping.run(engines.look)
         whole = engines.shelf.alias
         async with asyncio.TaskGroup() as group:

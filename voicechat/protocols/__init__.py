@@ -15,7 +15,7 @@ from voicechat.protocols.lane import Lane
 from voicechat.protocols.peer import Heard, Peer, Reception, SpeechChunk
 from voicechat.protocols.recognition import AsrEngine, AsrStream
 from voicechat.protocols.speech import Capabilities, Speech, TtsEngine, Voice
-from voicechat.protocols.studio import Hearer, NamedVoice, Passage, Studio
+from voicechat.protocols.studio import Hearer, Job, NamedVoice, Outcome, Passage, Studio
 from voicechat.protocols.tools import Toolbox
 
 __all__ = [
@@ -27,8 +27,10 @@ __all__ = [
     "EchoGate",
     "Heard",
     "Hearer",
+    "Job",
     "Lane",
     "NamedVoice",
+    "Outcome",
     "Passage",
     "Patience",
     "Peer",

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from voicechat.audio import AudioFrame
@@ -30,6 +31,48 @@ class Passage:
     transcript: Transcript
     start: float
     end: float
+
+
+class Kind(StrEnum):
+    """What is done in a studio."""
+
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
+
+
+class Outcome(StrEnum):
+    """How a job ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    LEFT = "left"  # nobody wanted it any more
+    REJECTED = "rejected"  # what was asked cannot be done
+    REFUSED = "refused"  # there was no room
+
+
+@dataclass(slots=True)
+class Job:
+    """A text being spoken or a recording being understood. Who works at it says how it ended, where no error does."""
+
+    outcome: Outcome = Outcome.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class JobBegun:
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job took so many seconds, from its admission on. One that was refused was never begun: `seconds` is None."""
+
+    kind: Kind
+    outcome: Outcome
+    seconds: float | None
+
+
+Done = JobBegun | JobEnded
+"""What happens in a studio."""
 
 
 class Hearer(Protocol):
@@ -79,8 +122,8 @@ class Studio(Protocol):
         """Whether there is a voice, or a model that speaks, of this name."""
         ...
 
-    def admit(self) -> AbstractContextManager[None]:
-        """Holds one of the places. Raises NoRoom."""
+    def admit(self, kind: Kind) -> AbstractContextManager[Job]:
+        """Holds one of the places, for a job. Raises NoRoom."""
         ...
 
     def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[AudioFrame]:

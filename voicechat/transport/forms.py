@@ -42,8 +42,8 @@ async def read(
 ) -> Form:
     """The form, with the file of the field `name`; `take` is told of each piece's bytes, and may refuse them.
 
-    Raises BadMessage, HTTPRequestEntityTooLarge for a file of more than `most_bytes`, HTTPRequestTimeout, and what
-    `take` raises.
+    Raises BadMessage, for a file of more than `most_bytes` and for a form that does not come as well, and what `take`
+    raises.
     """
     if request.content_type != "multipart/form-data":
         raise BadMessage("bad_content_type", f"Content-Type is {request.content_type}; multipart/form-data is expected")
@@ -51,14 +51,14 @@ async def read(
         async with asyncio.timeout(seconds):
             return await _read(request, name, most_bytes, take)
     except TimeoutError:
-        raise web.HTTPRequestTimeout(text=f"The form did not come within {seconds:g} s") from None
+        raise BadMessage("request_timeout", f"The form did not come within {seconds:g} s") from None
     except BROKEN as error:
         raise BadMessage("bad_form", f"The form cannot be read: {error}") from error
 
 
 async def _read(request: web.Request, name: str, most_bytes: int, take: Callable[[int], None]) -> Form:
     if (request.content_length or 0) > most_bytes + BESIDE_FILE:
-        raise web.HTTPRequestEntityTooLarge(most_bytes)
+        raise _too_large(most_bytes)
     texts: dict[str, list[str]] = {}
     file: Pieces | None = None
     most_of_all = most_bytes + BESIDE_FILE
@@ -85,9 +85,13 @@ async def _pieces(
         take(len(chunk))
         found.append(bytes(chunk))
         if found.size > most or request.content.total_bytes > most_of_all:
-            raise web.HTTPRequestEntityTooLarge(most)
+            raise _too_large(most)
         await asyncio.sleep(0)
     return found
+
+
+def _too_large(most: int) -> BadMessage:
+    return BadMessage("request_too_large", f"The form, or a part of it, is too large: {most} bytes are taken")
 
 
 def _nobody(size: int) -> None:

@@ -44,7 +44,7 @@ _CODES: Final = {
 _STATUSES: Final = {
     "offer_too_large": 413, "offer_too_slow": 408, "bad_content_type": 415, "invalid_api_key": 401,
     "insufficient_scope": 403, "foreign_origin": 403, "not_by_proxy": 403, "unknown_host": 421,
-    "too_many_attempts": 429,
+    "too_many_attempts": 429, "request_too_large": 413, "request_timeout": 408,
 }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ import pytest
 from tests.fakes_studio import WORD_SECONDS, ScriptedStudio, serving
 from voicechat.config import Settings
 from voicechat.errors import BadMessage
+from voicechat.protocols import Outcome
+from voicechat.protocols.studio import Kind
 from voicechat.transport.rest import outflow, speech
 from voicechat.transport.rest.containers import KINDS, RATE
 from voicechat.transport.rest.outflow import WARNING
@@ -70,6 +72,7 @@ async def test_first_sound_leaves_before_the_last_is_made() -> None:
             studio.go.set()
             await answer.read()
         await until_idle(studio)
+        assert studio.jobs == [(Kind.SPEECH, Outcome.DONE)]
 
 
 async def test_client_who_leaves_stops_the_work() -> None:
@@ -81,6 +84,7 @@ async def test_client_who_leaves_stops_the_work() -> None:
         await asyncio.sleep(0.05)
         studio.go.set()
         await until_idle(studio)
+        assert studio.jobs == [(Kind.SPEECH, Outcome.LEFT)]
 
 
 async def test_client_who_leaves_before_any_sound_stops_the_work() -> None:
@@ -91,6 +95,7 @@ async def test_client_who_leaves_before_any_sound_stops_the_work() -> None:
         asking.cancel()
         await asyncio.wait({asking})
         await until_idle(studio)
+        assert studio.jobs == [(Kind.SPEECH, Outcome.LEFT)]
 
 
 async def test_client_who_does_not_read_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +153,7 @@ async def test_failure_after_some_sound_is_no_end_of_a_file() -> None:
             with pytest.raises(aiohttp.ClientPayloadError):
                 lines.extend([line async for line in answer.content])
         await until_idle(studio)
+        assert studio.jobs == [(Kind.SPEECH, Outcome.FAILED)] * 2
 
 
 async def test_failure_is_the_last_event() -> None:

@@ -18,7 +18,8 @@ from tests.fakes_studio import ScriptedStudio, serving
 from voicechat.audio import silence
 from voicechat.config import ServerSettings, Settings
 from voicechat.lane import ThreadLane
-from voicechat.protocols import Passage
+from voicechat.protocols import Outcome, Passage
+from voicechat.protocols.studio import Kind
 from voicechat.transport.rest import subtitles, transcriptions
 from voicechat.transport.rest.outflow import WARNING
 from voicechat.transport.rest.subtitles import Cue
@@ -102,10 +103,12 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 async def test_stream_tells_each_passage_and_then_the_whole() -> None:
-    async with door(ScriptedStudio()) as (client, url):
+    studio = ScriptedStudio()
+    async with door(studio) as (client, url):
         async with client.post(url, data=form({"stream": "true"}, wav(25.0))) as answer:
             assert answer.content_type == "text/event-stream"
             *deltas, done = events(await answer.text())
+        await until(lambda: studio.jobs == [(Kind.TRANSCRIPTION, Outcome.DONE)])
     assert {delta["type"] for delta in deltas} == {"transcript.text.delta"}
     assert "".join(delta["delta"] for delta in deltas) == done["text"]
     assert (done["type"], len(deltas)) == ("transcript.text.done", 25)
@@ -122,7 +125,7 @@ async def test_failure_of_the_recogniser_is_told_and_its_stream_closed() -> None
                 while True:
                     text += await answer.content.readany()
         assert events(text.decode())[-1]["error"]["code"] == "engine_failed"
-        assert idle(studio)
+        assert idle(studio) and studio.jobs[-1] == (Kind.TRANSCRIPTION, Outcome.FAILED)
 
 
 @pytest.mark.parametrize("stream", ["false", "true"])
@@ -135,6 +138,7 @@ async def test_client_who_leaves_while_nothing_is_understood_stops_the_work(stre
         if not (await asyncio.wait({asking}))[0].pop().cancelled():
             asking.result().close()
         await until(lambda: idle(studio))
+        assert studio.jobs == [(Kind.TRANSCRIPTION, Outcome.LEFT)]
 
 
 async def test_client_who_leaves_stops_the_work() -> None:
@@ -143,6 +147,7 @@ async def test_client_who_leaves_stops_the_work() -> None:
         async with client.post(url, data=form({"stream": "true"}, wav(500.0))) as answer:
             await answer.content.readany()
         await until(lambda: idle(studio))
+        assert studio.jobs == [(Kind.TRANSCRIPTION, Outcome.LEFT)]
 
 
 @pytest.mark.parametrize(

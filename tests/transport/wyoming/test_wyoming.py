@@ -14,7 +14,8 @@ from tests.fakes_studio import RATE, WORD_SECONDS, ScriptedStudio
 from voicechat.config import NameSettings, Settings, WyomingSettings
 from voicechat.errors import VoicechatError
 from voicechat.house import House
-from voicechat.protocols import Reception, Studio
+from voicechat.protocols import Outcome, Reception, Studio
+from voicechat.protocols.studio import Kind
 from voicechat.transport import wyoming
 from voicechat.transport.wyoming import connection
 from voicechat.transport.wyoming.events import LINE_BYTES, Event, encode, header
@@ -249,6 +250,42 @@ async def test_voice_that_fails_and_house_that_is_full_are_told() -> None:
             await program.say("synthesize", {"text": "FAIL"})
             assert (await program.until("error"))[-1].data["code"] == code
             assert await program.read() is None
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "outcome"),
+    [
+        ([("synthesize", {"text": "one"})], Kind.SPEECH, Outcome.DONE),
+        ([("synthesize-start", {}), ("synthesize-chunk", {"text": "one. "}), ("synthesize-stop", {})], Kind.SPEECH,
+         Outcome.DONE),
+        ([("synthesize-start", {}), ("synthesize-chunk", {"text": "FAIL now. And then more of it."})], Kind.SPEECH,
+         Outcome.FAILED),
+        ([("synthesize-start", {}), ("synthesize-chunk", {"text": "one. "})], Kind.SPEECH, Outcome.LEFT),
+        ([("audio-start", SOUND), ("audio-stop", {})], Kind.TRANSCRIPTION, Outcome.DONE),
+        ([("audio-start", SOUND)], Kind.TRANSCRIPTION, Outcome.LEFT),
+    ],
+)  # fmt: skip
+async def test_end_of_each_job_is_told_to_the_studio(
+    says: list[tuple[str, dict[str, object]]], kind: Kind, outcome: Outcome
+) -> None:
+    studio = ScriptedStudio()
+    async with connected(studio) as program:
+        for type, data in says:
+            await program.say(type, data)
+        await program.say("ping")
+        await program.until("error" if outcome is Outcome.FAILED else "pong")
+    await until(lambda: studio.jobs)
+    assert studio.jobs == [(kind, outcome)]
+
+
+async def test_recogniser_that_fails_is_a_job_that_failed() -> None:
+    studio = ScriptedStudio(fails=True)
+    async with connected(studio) as program:
+        await program.say("audio-start", SOUND)
+        await program.say("audio-chunk", SOUND, bytes(640))
+        await program.until("error")
+    await until(lambda: studio.jobs)
+    assert studio.jobs == [(Kind.TRANSCRIPTION, Outcome.FAILED)]
 
 
 @pytest.mark.parametrize(

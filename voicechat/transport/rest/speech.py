@@ -16,8 +16,9 @@ from aiohttp import web
 
 from voicechat.audio import AudioFrame, Resampler, Samples
 from voicechat.config import Settings
-from voicechat.errors import AdapterError, BadMessage
-from voicechat.protocols import Lane, Studio
+from voicechat.errors import BadMessage
+from voicechat.protocols import Job, Lane, Studio
+from voicechat.protocols.studio import Kind
 from voicechat.transport import names
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.fields import Fields, parse
@@ -56,21 +57,21 @@ def _speech(settings: Settings, studio: Studio) -> Callable[[web.Request], Await
     async def speech(request: web.Request) -> web.StreamResponse:
         """Raises BadMessage, NoRoom, AdapterError before any sound, and HTTPException."""
         wish = read(await _body(request), settings, studio)
-        with studio.admit():
-            return await answered(request, _spoken(request, wish, studio))
+        with studio.admit(Kind.SPEECH) as job:
+            return await answered(request, job, _spoken(request, wish, studio, job))
 
     return speech
 
 
-async def _spoken(request: web.Request, wish: Wish, studio: Studio) -> web.StreamResponse:
+async def _spoken(request: web.Request, wish: Wish, studio: Studio, job: Job) -> web.StreamResponse:
     async with aclosing(studio.speak(wish.text, wish.voice, wish.speed)) as frames:
         first = await anext(frames, None)
         if first is None:
             raise BadMessage("invalid_value", "input: there is nothing in it to say", param="input")
         headers = {WARNING: ", ".join(wish.warnings)} if wish.warnings else {}
-        out = Outflow(request, EVENTS if wish.events else KINDS[wish.format].content_type, headers)
-        await out.open()
-        await _send(out, wish, _sound(first, frames), studio.lane)
+        out = Outflow(request, job, EVENTS if wish.events else KINDS[wish.format].content_type, headers)
+        async with out.flowing():
+            await _send(out, wish, _sound(first, frames), studio.lane)
         return out.response
 
 
@@ -126,7 +127,7 @@ def _voice(fields: Fields, model: str, settings: Settings, studio: Studio) -> tu
 
 
 async def _send(out: Outflow, wish: Wish, sound: AsyncGenerator[Samples], lane: Lane) -> None:
-    """All of it; ends early when the client has gone, or the voice fails."""
+    """All of it. Raises ConnectionError, AdapterError."""
 
     async def send(data: bytes) -> None:
         if wish.events and data:
@@ -134,19 +135,13 @@ async def _send(out: Outflow, wish: Wish, sound: AsyncGenerator[Samples], lane: 
         else:
             await out.send(data)
 
-    try:
-        container = await lane.run(lambda: containers.opened(wish.format))
-        async with aclosing(sound):
-            async for samples in sound:
-                await send(await lane.run(partial(container.push, samples), urgent=True))
-        await send(await lane.run(container.finish, urgent=True))
-        if wish.events:
-            await out.tell({"type": "speech.audio.done", "usage": _NOTHING_COUNTED})
-        await out.finish()
-    except ConnectionError:
-        return
-    except AdapterError as error:
-        await out.fail(error)
+    container = await lane.run(lambda: containers.opened(wish.format), urgent=True)
+    async with aclosing(sound):
+        async for samples in sound:
+            await send(await lane.run(partial(container.push, samples), urgent=True))
+    await send(await lane.run(container.finish, urgent=True))
+    if wish.events:
+        await out.tell({"type": "speech.audio.done", "usage": _NOTHING_COUNTED})
 
 
 async def _sound(first: AudioFrame, frames: AsyncGenerator[AudioFrame]) -> AsyncGenerator[Samples]:

@@ -17,8 +17,9 @@ from aiohttp import web
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
-from voicechat.errors import AdapterError, BadMessage
-from voicechat.protocols import Hearer, Passage, Studio
+from voicechat.errors import BadMessage
+from voicechat.protocols import Hearer, Job, Passage, Studio
+from voicechat.protocols.studio import Kind
 from voicechat.transport import forms, names
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.forms import Form
@@ -62,27 +63,25 @@ def _transcriptions(settings: Settings, studio: Studio) -> Callable[[web.Request
     @scope(Scope.TALK)
     async def transcribe(request: web.Request) -> web.StreamResponse:
         """Raises BadMessage, NoRoom, AdapterError before the first event, and HTTPException."""
-        with studio.admit(), allowance.share() as share:
+        with studio.admit(Kind.TRANSCRIPTION) as job, allowance.share() as share:
             form = await forms.read(
                 request, "file", most_bytes=MOST_BYTES, seconds=UPLOAD_SECONDS, take=share.take
             )
             wish = read(form, settings, studio)
-            return await answered(request, _understood(request, form.file, wish, studio, share))
+
+            async def understood() -> web.StreamResponse:
+                sound = await _decoded(form.file, studio, share)
+                hearer = studio.listen(wish.language, wish.model)
+                try:
+                    if wish.stream:
+                        return await _stream(request, wish, hearer, sound, job)
+                    return await _whole(wish, hearer, sound, studio)
+                finally:
+                    await hearer.close()
+
+            return await answered(request, job, understood())
 
     return transcribe
-
-
-async def _understood(
-    request: web.Request, recording: Pieces | None, wish: Wish, studio: Studio, share: Share
-) -> web.StreamResponse:
-    sound = await _decoded(recording, studio, share)
-    hearer = studio.listen(wish.language, wish.model)
-    try:
-        if wish.stream:
-            return await _stream(request, wish, hearer, sound)
-        return await _whole(wish, hearer, sound, studio)
-    finally:
-        await hearer.close()
 
 
 def read(form: Form, settings: Settings, studio: Studio) -> Wish:
@@ -148,10 +147,11 @@ def _response(wish: Wish, transcript: Transcript, passages: Sequence[Passage], s
     return web.json_response({"text": transcript.text, "usage": subtitles.usage(seconds)})
 
 
-async def _stream(request: web.Request, wish: Wish, hearer: Hearer, sound: list[Samples]) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, wish: Wish, hearer: Hearer, sound: list[Samples], job: Job
+) -> web.StreamResponse:
     """Each passage as it is understood; what was told is never taken back."""
-    out = Outflow(request, EVENTS, _headers(wish))
-    await out.open()
+    out = Outflow(request, job, EVENTS, _headers(wish))
     told = 0
 
     async def tell() -> None:
@@ -161,18 +161,13 @@ async def _stream(request: web.Request, wish: Wish, hearer: Hearer, sound: list[
             told += 1
             await out.tell({"type": "transcript.text.delta", "delta": f"{space}{passage.transcript.text}"})
 
-    try:
+    async with out.flowing():
         for samples in sound:
             await hearer.hear(AudioFrame(samples, LISTEN_RATE))
             await tell()
         transcript = await hearer.finish()
         await tell()
         await out.tell({"type": "transcript.text.done", "text": transcript.text})
-        await out.finish()
-    except ConnectionError:
-        pass
-    except AdapterError as error:
-        await out.fail(error)
     return out.response
 
 

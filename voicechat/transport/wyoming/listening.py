@@ -4,13 +4,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from voicechat.audio import LISTEN_RATE, MAX_RATE, MIN_RATE, AudioFrame, Resampler, Samples
-from voicechat.errors import BadMessage
-from voicechat.protocols import Hearer, Studio
+from voicechat.errors import AdapterError, BadMessage
+from voicechat.protocols import Hearer, Job, Outcome, Studio
+from voicechat.protocols.studio import Kind
 from voicechat.transport.fields import Fields
 from voicechat.transport.wyoming.events import Event
 
@@ -21,6 +22,8 @@ _BITE: Final = 0.2
 """Seconds heard at once: about half a millisecond of resampling on the loop."""
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+
+T = TypeVar("T")
 
 Send = Callable[[Event], Awaitable[None]]
 
@@ -37,6 +40,7 @@ class Listening:
         self._model = ""
         self._hearer: Hearer | None = None
         self._held = AsyncExitStack()
+        self._job = Job()
         self._resampler = Resampler(LISTEN_RATE, LISTEN_RATE)
         self._seconds = 0.0
         self._told = ""
@@ -54,7 +58,8 @@ class Listening:
 
     async def start(self) -> None:
         await self.close()
-        self._held.enter_context(self._studio.admit())
+        self._job = self._held.enter_context(self._studio.admit(Kind.TRANSCRIPTION))
+        self._job.outcome = Outcome.LEFT  # until it is understood
         self._hearer = self._studio.listen(self._language, self._model)
         self._held.push_async_callback(self._hearer.close)
         self._resampler = Resampler(LISTEN_RATE, LISTEN_RATE)
@@ -82,10 +87,11 @@ class Listening:
         if self._hearer is None:
             return
         await self._hear(self._hearer, self._resampler.flush())
-        transcript = await self._hearer.finish()
+        transcript = await self._done(self._hearer.finish())
         await self._tell(transcript.text)
         await self._send(Event("transcript", {"text": transcript.text, **self._spoken_in(transcript.language)}))
         await self._send(Event("transcript-stop"))
+        self._job.outcome = Outcome.DONE
         await self.close()
 
     async def close(self) -> None:
@@ -93,8 +99,16 @@ class Listening:
         await self._held.aclose()
 
     async def _hear(self, hearer: Hearer, samples: Samples) -> None:
-        await hearer.hear(AudioFrame(samples, LISTEN_RATE))
+        await self._done(hearer.hear(AudioFrame(samples, LISTEN_RATE)))
         await self._tell(" ".join(passage.transcript.text for passage in hearer.passages))
+
+    async def _done(self, work: Awaitable[T]) -> T:
+        """What a recogniser says. Raises AdapterError."""
+        try:
+            return await work
+        except AdapterError:
+            self._job.outcome = Outcome.FAILED
+            raise
 
     async def _tell(self, text: str) -> None:
         """What is new in a text that only grows."""

@@ -5,7 +5,9 @@ from contextlib import ExitStack, aclosing
 from typing import Final
 
 from voicechat.audio import AudioFrame
-from voicechat.protocols import Studio
+from voicechat.errors import AdapterError
+from voicechat.protocols import Job, Outcome, Studio
+from voicechat.protocols.studio import Kind
 from voicechat.transport import names
 from voicechat.transport.fields import Fields
 from voicechat.transport.wyoming.events import Event
@@ -32,6 +34,7 @@ class Speaking:
         self._studio, self._voices, self._send = studio, voices, send
         self._clauses: Clauses | None = None  # of a text that comes in pieces
         self._held = ExitStack()
+        self._job = Job()
         self._voice = ""
         self._length = 0
         self._sounds = False
@@ -46,14 +49,15 @@ class Speaking:
             return
         self._read(wish)
         text = wish.text("text", longest=LONGEST)
-        with self._studio.admit():
+        with self._studio.admit(Kind.SPEECH):
             await self._say(text)
             await self._fall_silent()
 
     async def start(self, wish: Fields) -> None:
         self.close()
         self._read(wish)
-        self._held.enter_context(self._studio.admit())
+        self._job = self._held.enter_context(self._studio.admit(Kind.SPEECH))
+        self._job.outcome = Outcome.LEFT  # until it is spoken
         self._clauses, self._length = Clauses(), 0
 
     async def chunk(self, piece: Fields) -> None:
@@ -74,6 +78,7 @@ class Speaking:
             await self._say(clause)
         await self._fall_silent()
         await self._send(Event("synthesize-stopped"))
+        self._job.outcome = Outcome.DONE
         self.close()
 
     def close(self) -> None:
@@ -96,9 +101,13 @@ class Speaking:
             self._voice = next(known, "")
 
     async def _say(self, text: str) -> None:
-        async with aclosing(self._studio.speak(text, self._voice, 1.0)) as frames:
-            async for frame in frames:
-                await self._sound(frame)
+        try:
+            async with aclosing(self._studio.speak(text, self._voice, 1.0)) as frames:
+                async for frame in frames:
+                    await self._sound(frame)
+        except AdapterError:
+            self._job.outcome = Outcome.FAILED
+            raise
 
     async def _sound(self, frame: AudioFrame) -> None:
         await self._begin(frame.rate)
