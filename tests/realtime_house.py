@@ -18,7 +18,7 @@ from voicechat.ears import Ears
 from voicechat.kit import Kit
 from voicechat.pipeline import Pipeline
 from voicechat.pool import Pool
-from voicechat.protocols import Agent, Peer
+from voicechat.protocols import Agent, AsrEngine, Peer
 from voicechat.reply import Speaker
 from voicechat.session import Session
 from voicechat.transport import http
@@ -39,14 +39,16 @@ class Answering:
         settings: Settings | None = None,
         delay: float = 0.0,
         mind: Agent | None = None,
+        recogniser: AsrEngine | None = None,
     ) -> None:
-        """`mind` answers instead of what is scripted; a job on the lane takes `delay` seconds."""
+        """`mind` and `recogniser` do instead of what is scripted; a job on the lane takes `delay` seconds."""
         self.lane = InlineLane(delay)
         self.settings = settings or Settings()
         self.kit = Kit([tools] if tools else [])
         self.asr = ScriptedAsr(*(f"question {n}" for n, _ in enumerate(answers)))
         self.agent = ScriptedAgent(list(answers))
         self.mind = mind or self.agent
+        self.recogniser = recogniser or self.asr
 
     @contextmanager
     def admit(self) -> Iterator[str]:
@@ -58,7 +60,7 @@ class Answering:
             Session(session, SessionSettings(), settings.turn, [peer.notify]),
             peer,
             ears=Ears(LoudnessVad(1000), LoudnessVad(4000)),
-            recogniser=Recogniser(self.asr, lane),
+            recogniser=Recogniser(self.recogniser, lane),
             agent=self.mind,
             speaker=Speaker(Pool([Worker(ScriptedTts(), lane)]), 2, lambda: peer.left),
             settings=settings,

@@ -127,13 +127,25 @@ class TimedWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """A piece of a transcript, and the natural logarithm of how likely its recogniser holds it to be."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a recogniser understood; `confidence` runs from 0 to 1. No `words` where it does not know their times."""
+    """What a recogniser understood; `confidence` runs from 0 to 1.
+
+    No `words` where it does not know their times; nothing `weighed` where it does not say, or nobody has asked.
+    """
 
     text: str
     confidence: float = 1.0
     language: str = "en"
     words: tuple[TimedWord, ...] = ()
+    weighed: tuple[Weighed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +172,7 @@ class SessionSettings:
     """What one caller may change about their session.
 
     `answers` is False for a caller who is only transcribed, `speaks` for one who wants text alone; `turns` is None for
-    push-to-talk.
+    push-to-talk. `weighs` asks how likely what is transcribed is.
     `tool_choice` is auto, none, required or the name of a tool. `hears` and `plays` are how a WebSocket's sound is
     written. `labels` names the servers of tools in this house whose work the caller wants to be told of. `extras` holds
     accepted settings that change nothing here but are echoed back.
@@ -172,6 +184,7 @@ class SessionSettings:
     speaks: bool = True
     language: str | None = None
     transcribes: bool = True
+    weighs: bool = False
     turns: TurnDetection | None = field(default_factory=TurnDetection)
     speed: float = 1.0
     tools: tuple[Tool, ...] = ()

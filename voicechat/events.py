@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from voicechat.conversation import Codec, Item, SessionSettings, Tokens
+from voicechat.conversation import Codec, Item, SessionSettings, Tokens, Weighed
 
 
 class State(StrEnum):
@@ -125,13 +125,17 @@ class TranscriptPartial(Event):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFinal(Event):
-    """`seconds` of speech understood as `text`; `work` seconds of recognition went into it."""
+    """`seconds` of speech understood as `text`; `work` seconds of recognition went into it.
+
+    `weighed` is how likely its pieces are, where that is asked for and the recogniser says.
+    """
 
     item: str
     text: str
     confidence: float
     seconds: float
     work: float
+    weighed: tuple[Weighed, ...] = ()
 
     @property
     def factor(self) -> float:

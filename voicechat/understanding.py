@@ -82,6 +82,7 @@ class Understanding:
             limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
             partial=lambda text: listener.read(utterance, TranscriptPartial(item, *agreement.hear(text))),
             expected=lambda transcript: listener.expected(utterance, transcript.text),
+            weighs=session.settings.weighs,
         )
         if len(self._in_work) < MOST_IN_WORK:
             self._in_work.add(utterance)
@@ -136,20 +137,26 @@ class Understanding:
         if not utterance.begun:
             self._listener.reconsider(utterance)
         session.change(utterance.item, text=text)
-        session.emit(TranscriptFinal(utterance.item, text, transcript.confidence, utterance.seconds, utterance.work))
+        session.emit(
+            TranscriptFinal(
+                utterance.item, text, transcript.confidence, utterance.seconds, utterance.work, transcript.weighed
+            )
+        )
         self._tell(utterance, text)
 
     async def _read(self, item: Item, sound: AudioFrame) -> None:
         recogniser, session, loop = self._recogniser, self._session, asyncio.get_running_loop()
         begin = loop.time()
         try:
-            transcript = await understood(sound, recogniser.engine, recogniser.lane, self._language)
+            weighs = session.settings.weighs
+            transcript = await understood(sound, recogniser.engine, recogniser.lane, self._language, weighs=weighs)
         except AdapterError as error:
             session.emit(TranscriptFailed(item.id, error.code, error.message))
         else:
             text, work = transcript.text, loop.time() - begin
             session.change(item.id, text="\n".join(filter(None, (item.text, text))))
-            session.emit(TranscriptFinal(item.id, text, transcript.confidence, sound.seconds, work))
+            weighed, confidence = transcript.weighed, transcript.confidence
+            session.emit(TranscriptFinal(item.id, text, confidence, sound.seconds, work, weighed))
         self._recordings.pop(item.id, None)
         if not self._recordings:
             self._listener.read_up()

@@ -11,7 +11,7 @@ from voicechat.audio import AudioFrame
 from voicechat.conversation import Transcript
 from voicechat.errors import AdapterError, EngineFailed
 from voicechat.events import TranscriptPartial
-from voicechat.protocols import AsrEngine, AsrStream, Lane
+from voicechat.protocols import AsrEngine, AsrStream, Lane, Weighing
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ class Utterance:
 
     `hear`, `expect` and `end` are for the loop and never wait. `limit` seconds of sound are taken, more is ignored.
     `partial` is told what is understood so far, `expected` the whole of it after `expect`, unless it went on.
+    `weighs` asks the recogniser how likely its words are.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Utterance:
         limit: float,
         partial: Callable[[str], None],
         expected: Callable[[Transcript], None] = lambda transcript: None,
+        weighs: bool = False,
     ) -> None:
         self.item = item
         self.seconds = 0.0
@@ -47,7 +49,7 @@ class Utterance:
         """Why it will not be understood."""
         self.work = 0.0
         """Seconds spent in the recogniser, waiting for its lane included."""
-        self._limit = limit
+        self._limit, self._weighs = limit, weighs
         self._partial, self._expected = partial, expected
         self._frames: list[AudioFrame] = []
         self._fresh = 0.0  # seconds of sound in `_frames`
@@ -90,7 +92,7 @@ class Utterance:
         """The final transcript, some time after `end`. Raises EngineFailed. Cancelling it frees the engine's stream."""
         opened: list[AsrStream] = []  # filled on the lane, so that a cancelled opening is closed too
         try:
-            await self._timed(lane.run(lambda: opened.append(engine.open(language))))
+            await self._timed(lane.run(lambda: opened.append(opening(engine, language, weighs=self._weighs))))
             stream = opened[0]
             while True:
                 await self._wait()
@@ -142,6 +144,14 @@ class Utterance:
     def _take(self) -> AudioFrame:
         frames, self._frames, self._fresh = self._frames, [], 0.0
         return AudioFrame(np.concatenate([frame.samples for frame in frames]), frames[0].rate)
+
+
+def opening(engine: AsrEngine, language: str | None, *, weighs: bool) -> AsrStream:
+    """A stream that says how likely its words are, if it can and is to."""
+    stream = engine.open(language)
+    if weighs and isinstance(stream, Weighing):
+        stream.weigh()
+    return stream
 
 
 def _finish(stream: AsrStream, last: AudioFrame | None) -> Transcript:

@@ -13,7 +13,7 @@ from voicechat.protocols.hearing import (
 )
 from voicechat.protocols.lane import Lane
 from voicechat.protocols.peer import Heard, Peer, Reception, SpeechChunk
-from voicechat.protocols.recognition import AsrEngine, AsrStream
+from voicechat.protocols.recognition import AsrEngine, AsrStream, Weighing
 from voicechat.protocols.speech import Capabilities, Speech, TtsEngine, Voice
 from voicechat.protocols.studio import Hearer, Job, NamedVoice, Outcome, Passage, Studio
 from voicechat.protocols.tools import Toolbox
@@ -46,4 +46,5 @@ __all__ = [
     "VadEngine",
     "VadStream",
     "Voice",
+    "Weighing",
 ]

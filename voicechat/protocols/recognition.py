@@ -1,6 +1,6 @@
 """What makes text of sound."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voicechat.audio import AudioFrame
 from voicechat.conversation import Transcript
@@ -27,6 +27,15 @@ class AsrStream(Protocol):
 
     def close(self) -> None:
         """Give back what the utterance used; safe at any time, and twice."""
+        ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """An `AsrStream` that can say more of its transcripts than others."""
+
+    def weigh(self) -> None:
+        """From now on they say how likely their pieces are: that is more work."""
         ...
 
 

@@ -97,6 +97,13 @@ class Fields:
             self.refuse(key, "a list is expected")
         return value
 
+    def names(self, key: str) -> list[str]:
+        """The field's strings; none when it is absent."""
+        return [
+            each if isinstance(each, str) else self.refuse(key, "a list of strings is expected")
+            for each in self.entries(key)
+        ]
+
     def text(self, key: str, *, longest: int | None = None) -> str:
         value = self._present(key)
         if not isinstance(value, str):

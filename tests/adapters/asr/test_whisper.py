@@ -156,6 +156,7 @@ class Reader:
         before: str = "",
         times: bool = False,
         temperatures: Sequence[float] = (0.0,),
+        weighs: bool = False,
     ) -> Hearing:
         self.now += self.cost
         numbers, counts = np.unique((samples[samples >= 3000] - 3000) // 10, return_counts=True)

@@ -61,6 +61,9 @@ def test_each_word_has_its_time_and_confidence(model: Path) -> None:
     assert all(0.0 <= word.confidence <= 1.0 for word in heard.words)
     starts = [word.start for word in heard.words]
     assert starts == sorted(starts)
+    assert "".join(word.text for word in heard.weighed).strip() == SENTENCE
+    likely = [math.exp(word.logprob) for word in heard.weighed]
+    assert likely == pytest.approx([word.confidence for word in heard.words])
 
 
 def test_a_recording_longer_than_whispers_window_is_read_to_its_end(model: Path) -> None:

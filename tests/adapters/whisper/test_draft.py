@@ -4,7 +4,7 @@ import pytest
 
 from voicechat.adapters.whisper.draft import Draft
 from voicechat.adapters.whisper.window import Hearing, Piece
-from voicechat.conversation import Transcript
+from voicechat.conversation import Transcript, Weighed
 
 
 def reading(*pieces: tuple[str, float | None], logprob: float = -0.1) -> Hearing:
@@ -55,3 +55,16 @@ def test_confidence_is_weighted_by_time() -> None:
     assert draft.keep() == 3.0
     draft.take(reading((" two", None), logprob=-0.1), 1.0)
     assert draft.transcript().confidence == pytest.approx(math.exp(-(3 * 0.5 + 0.1) / 4))
+
+
+def test_weights_of_what_is_kept_stay_with_it() -> None:
+    draft = Draft("en")
+    one, two, three = Weighed(" One.", -0.1), Weighed(" Two.", -0.2), Weighed(" Free", -3.0)
+    for _ in range(2):
+        pieces = (Piece(" One.", 1.0, (one,)), Piece(" Two.", 2.0, (two,)), Piece(" Free", None, (three,)))
+        draft.take(Hearing(pieces, -0.1, "en"), 3.0)
+    assert draft.keep() == 2.0
+    draft.take(Hearing((Piece(" Three", None, (Weighed(" Three", -0.3),)),), -0.1, "en"), 1.0)
+    transcript = draft.transcript()
+    assert transcript.weighed == (one, two, Weighed(" Three", -0.3))
+    assert "".join(word.text for word in transcript.weighed).strip() == transcript.text

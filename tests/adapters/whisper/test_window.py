@@ -133,3 +133,21 @@ def test_final_transcript_costs_next_to_nothing_after_the_partials(build: Build,
     assert stream.finish().text == fresh.text.strip() and before[0] > whole[0]
     assert counted.windows - before[0] <= 0.4 * whole[0]
     assert counted.tokens - before[1] <= 0.4 * whole[1]
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_words_are_weighed_by_the_decoders_own_probabilities(build: Build, fitted: bool) -> None:
+    window, _ = build(fitted=fitted, certainty=0.14)
+    hearing = window.hear(noise(1.5), "en", weighs=True)
+    [piece] = hearing.pieces
+    assert "".join(word.text for word in piece.weighed) == piece.text == SENTENCE
+    assert [word.text for word in piece.weighed][:3] == [" Hello", ",", " how"]
+    assert all(hearing.logprob < word.logprob < -0.01 for word in piece.weighed), "among words alone each is likelier"
+    sure, _ = build(fitted=fitted)
+    assert sum(word.logprob for word in sure.hear(noise(1.5), "en", weighs=True).pieces[0].weighed) > -0.01
+    assert window.hear(noise(1.5), "en").pieces[0].weighed == ()
+
+
+def test_what_was_imagined_is_not_weighed(build: Build) -> None:
+    window, _ = build(certainty=0.14, speech=False)
+    assert window.hear(noise(1.5), "en", weighs=True).pieces == ()

@@ -298,7 +298,12 @@ def test_bad_messages_are_refused_by_name(text: str, code: str, param: str | Non
             {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}}},
             {"turns": {"kind": "semantic_vad", "adapts": True, "eagerness": "high"}},
         ),
-        ({"tracing": "auto", "include": []}, {"extras": (("include", []), ("tracing", "auto"))}),
+        ({"tracing": "auto", "include": []}, {"extras": (("include", []), ("tracing", "auto")), "weighs": False}),
+        (
+            {"include": ["item.input_audio_transcription.logprobs"]},
+            {"extras": (("include", ["item.input_audio_transcription.logprobs"]),), "weighs": True},
+        ),
+        ({"include": None}, {"extras": (("include", None),), "weighs": False}),
         ({"tools": [], "tool_choice": "required"}, {"tools": (), "labels": (), "tool_choice": "required"}),
         (
             {

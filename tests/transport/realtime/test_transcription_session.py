@@ -86,6 +86,7 @@ def test_object_has_every_field_of_openais_and_no_other() -> None:
                 "transcribes": True,
                 "language": "de",
                 "turns": None,
+                "weighs": True,
                 "extras": (
                     ("noise_reduction", {"type": "near_field"}),
                     ("transcription.model", "gpt-4o-transcribe"),

@@ -69,6 +69,7 @@ class Model(Protocol):
         before: str = "",
         times: bool = False,
         temperatures: Sequence[float] = ONCE,
+        weighs: bool = False,
     ) -> Hearing: ...
 
     def close(self) -> None: ...
@@ -106,13 +107,16 @@ class WhisperEngine:
         before: str = "",
         times: bool = False,
         temperatures: Sequence[float] = FALLBACK,
+        weighs: bool = False,
     ) -> Hearing:
         """As `Window.hear`. Raises EngineFailed."""
         if self._closed:
             raise EngineFailed("recognition_failed", "whisper: the engine is closed")
         start = self._clock()
         try:
-            return self._model.hear(samples, language, before=before, times=times, temperatures=temperatures)
+            return self._model.hear(
+                samples, language, before=before, times=times, temperatures=temperatures, weighs=weighs
+            )
         except (RuntimeError, ValueError, MemoryError) as error:
             raise EngineFailed("recognition_failed", f"whisper: {runtime.line(error)}") from error
         finally:
@@ -153,7 +157,12 @@ class WhisperStream:
         self._seconds = 0.0  # of all sound
         self._spent = 0.0  # seconds of recognition before the end
         self._partial = ""
+        self._weighs = False
         self._closed = False
+
+    def weigh(self) -> None:
+        """See `protocols.Weighing`."""
+        self._weighs = True
 
     def accept(self, frame: AudioFrame) -> str | None:
         """Keeps the frame; reads all so far in a pause, or after a second of new sound, if the engine has the time."""
@@ -222,7 +231,12 @@ class WhisperStream:
     def _hear(self, *, times: bool, temperatures: Sequence[float]) -> None:
         tail = self._tail
         reading = self._engine.hear(
-            tail.samples, self._language, before=self._draft.kept, times=times, temperatures=temperatures
+            tail.samples,
+            self._language,
+            before=self._draft.kept,
+            times=times,
+            temperatures=temperatures,
+            weighs=self._weighs,
         )
         self._draft.take(reading, len(tail) / LISTEN_RATE)
         self._read = len(tail)

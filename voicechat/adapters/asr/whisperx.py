@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from voicechat.adapters.whisper import aligner, runtime
 from voicechat.adapters.whisper.tail import Tail
-from voicechat.adapters.whisper.window import NO_SPEECH, REPETITIVE, TOKENS, TOKENS_A_SECOND, UNSURE, WINDOW
+from voicechat.adapters.whisper.window import LEAST, NO_SPEECH, REPETITIVE, TOKENS, TOKENS_A_SECOND, UNSURE, WINDOW
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, silence
 from voicechat.config import Settings
-from voicechat.conversation import TimedWord, Transcript
+from voicechat.conversation import TimedWord, Transcript, Weighed
 from voicechat.errors import EngineFailed
 
 PAUSE: Final = 0.2
@@ -80,10 +80,12 @@ class Batches:
 
     def _transcript(self, segments: list[Any], sound: NDArray[np.float32], language: str) -> Transcript:
         words = [[_word(word) for word in segment.words or ()] for segment in segments]
+        weighed = tuple(_weighed(word) for segment in segments for word in segment.words or ())
         if self._align is not None and segments:
             words = self._align([segment.text for segment in segments], words, sound)
         text = "".join(segment.text for segment in segments).strip()
-        return Transcript(text, confidence(segments), language, tuple(word for part in words for word in part))
+        timed = tuple(word for part in words for word in part)
+        return Transcript(text, confidence(segments), language, timed, weighed)
 
 
 def confidence(segments: Iterable[Any]) -> float:
@@ -101,6 +103,11 @@ def _imagined(segment: Any) -> bool:
 
 def _word(word: Any) -> TimedWord:
     return TimedWord(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+
+
+def _weighed(word: Any) -> Weighed:
+    """As likely as its tokens are on average."""
+    return Weighed(word.word, math.log(max(float(word.probability), LEAST)))
 
 
 class Reader(Protocol):

@@ -1,10 +1,11 @@
 """Pure: an utterance's text in the making, from successive readings of its sound."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
-from voicechat.adapters.whisper.window import Hearing
-from voicechat.conversation import Transcript
+from voicechat.adapters.whisper.window import Hearing, Piece
+from voicechat.conversation import Transcript, Weighed
 from voicechat.words.agreement import Word, common, words
 
 
@@ -16,6 +17,7 @@ class Draft:
         self.reading = Hearing((), 0.0, language)
         self._seconds = 0.0  # of the reading's sound
         self._weights: list[tuple[float, float]] = []  # of what is kept: seconds, log-probability
+        self._kept: list[Weighed] = []
         self._words: list[Word] = []  # of the reading
         self._agreed = 0  # how many of them the reading before has too
 
@@ -44,13 +46,15 @@ class Draft:
             return 0.0
         pieces = self.reading.pieces
         self.kept += "".join(piece.text for piece in pieces[:kept])
+        self._kept += _weighed(pieces[:kept])
         self._weights.append((end, self.reading.logprob))
         rest = (piece._replace(end=piece.end and piece.end - end) for piece in pieces[kept:])
         self.take(replace(self.reading, pieces=tuple(rest)), self._seconds - end)
         return end
 
     def transcript(self) -> Transcript:
-        return Transcript(self.text, self._confidence(), self.reading.language)
+        weighed = (*self._kept, *_weighed(self.reading.pieces))
+        return Transcript(self.text, self._confidence(), self.reading.language, weighed=weighed)
 
     def _confidence(self) -> float:
         """exp of the mean of the readings' log-probabilities, weighted by their seconds; 0.0 without words."""
@@ -61,3 +65,7 @@ class Draft:
         if seconds <= 0:
             return 0.0
         return min(1.0, math.exp(sum(length * value for length, value in weights) / seconds))
+
+
+def _weighed(pieces: Iterable[Piece]) -> list[Weighed]:
+    return [word for piece in pieces for word in piece.weighed]

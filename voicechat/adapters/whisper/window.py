@@ -4,8 +4,9 @@ faster-whisper's own `transcribe` goes on from window to window until all is rea
 and is read many times while it grows; so this takes the parts of faster-whisper and reads one window, once.
 """
 
+import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicechat.audio import LISTEN_RATE, Samples
+from voicechat.conversation import Weighed
 
 WINDOW: Final = 30 * LISTEN_RATE
 """Samples that Whisper hears at once."""
@@ -34,6 +36,9 @@ TOKENS_A_SECOND: Final = 10
 REMINDER: Final = 100
 """Tokens of the text before that the decoder is reminded of; the longer, the slower."""
 
+LEAST: Final = 1e-10
+"""No word is held to be less likely: its logarithm has to be a number."""
+
 _TICK: Final = 0.02
 """Seconds of a step of the time tokens."""
 
@@ -49,6 +54,8 @@ class Piece(NamedTuple):
 
     text: str
     end: float | None
+    weighed: tuple[Weighed, ...] = ()
+    """Its words with their spaces, where they are weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +113,13 @@ class Window:
         before: str = "",
         times: bool = False,
         temperatures: Sequence[float] = (0.0,),
+        weighs: bool = False,
     ) -> Hearing:
         """What (n,) samples at 16 kHz say, the last 30 s of them, after the text `before` them.
 
         With `times` in pieces that know their end; the model may then leave the rest of the sound for later.
-        Temperatures are tried one after the other. Raises what CTranslate2 raises.
+        Temperatures are tried one after the other. Where it `weighs`, the decoder walks once more, in one step, through
+        the tokens that were read. Raises what CTranslate2 raises.
         """
         encoded = self._encode(samples[-WINDOW:].astype(np.float32) / 32768.0)
         if language is None or not self._model.model.is_multilingual:
@@ -128,10 +137,25 @@ class Window:
         if best.doubtful:
             best = max(readings, key=lambda reading: (not reading.circles, reading.logprob))
         pieces = () if best.imagined else tuple(_pieces(tokenizer, best.tokens))
+        if weighs and pieces:
+            pieces = tuple(self._weighed(encoded, tokenizer, best.tokens, pieces))
         return Hearing(pieces, best.logprob, language, sure=not best.doubtful)
 
     def close(self) -> None:
         self._model.model.unload_model()
+
+    def _weighed(self, encoded: Any, tokenizer: Any, tokens: list[int], pieces: Iterable[Piece]) -> Iterator[Piece]:
+        written = [token for token in tokens if token < tokenizer.timestamp_begin]
+        [aligned] = self._model.model.align(encoded, tokenizer.sot_sequence, [written], _FRAMES)
+        likely = iter(aligned.text_token_probs)
+        for piece, (part, _) in zip(pieces, _cut(tokenizer, tokens), strict=True):
+            words, their_tokens = tokenizer.split_to_word_tokens([*part, tokenizer.eot])
+            yield piece._replace(
+                weighed=tuple(
+                    Weighed(word, sum(math.log(max(next(likely), LEAST)) for _ in each))
+                    for word, each in zip(words[:-1], their_tokens[:-1], strict=True)
+                )
+            )
 
     def _encode(self, sound: NDArray[np.float32]) -> Any:
         import ctranslate2
@@ -194,12 +218,18 @@ def _unwanted(tokenizer: Any) -> list[int]:
 
 
 def _pieces(tokenizer: Any, tokens: Sequence[int]) -> Iterator[Piece]:
+    for words, end in _cut(tokenizer, tokens):
+        yield Piece(tokenizer.decode(words), None if end is None else (end - tokenizer.timestamp_begin) * _TICK)
+
+
+def _cut(tokenizer: Any, tokens: Sequence[int]) -> Iterator[tuple[list[int], int | None]]:
+    """The tokens of each segment, and the time token at its end, if there is one."""
     words: list[int] = []
     for token in tokens:
         if token < tokenizer.timestamp_begin:
             words.append(token)
         elif words:
-            yield Piece(tokenizer.decode(words), (token - tokenizer.timestamp_begin) * _TICK)
+            yield words, token
             words = []
     if words:
-        yield Piece(tokenizer.decode(words), None)
+        yield words, None

@@ -4,6 +4,7 @@ from typing import Final
 
 from voicechat.conversation import SessionSettings
 from voicechat.events import ReplyPaused, ReplyResumed, StateChanged, TranscriptPartial, TurnMeasured
+from voicechat.transport.realtime import includes
 from voicechat.transport.realtime.formats import milliseconds
 from voicechat.transport.realtime.items import Message
 
@@ -14,15 +15,9 @@ OwnEvent = StateChanged | ReplyPaused | ReplyResumed | TurnMeasured | Transcript
 _NAMES: Final = {StateChanged: STATE, ReplyPaused: STATE, ReplyResumed: STATE, TurnMeasured: LATENCY}
 
 
-def included(settings: SessionSettings) -> frozenset[str]:
-    """All that the client has asked for by name."""
-    names = dict(settings.extras).get("include")
-    return frozenset(map(str, names)) if isinstance(names, list | tuple) else frozenset()
-
-
 def knows_us(settings: SessionSettings) -> bool:
     """Whether the client has asked for any of them: it was made for this server."""
-    return not included(settings).isdisjoint((STATE, LATENCY, PARTIALS))
+    return not includes.names(settings).isdisjoint((STATE, LATENCY, PARTIALS))
 
 
 def tell(event: OwnEvent, wanted: frozenset[str]) -> list[Message]:

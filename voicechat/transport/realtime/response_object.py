@@ -35,8 +35,8 @@ def read(
 ) -> CreateReply:
     """What the object asks for; what it leaves out is as the session has it.
 
-    `known` are the labels of servers of tools, `blind` says why pictures are not understood, if so, and `voice` gives our
-    name for one. Raises BadMessage.
+    `known` are the labels of servers of tools, `blind` says why pictures are not understood, if so, and `voice` gives
+    our name for one. Raises BadMessage.
     """
     for key in wanted.values:
         if key not in _TAKEN:

@@ -8,7 +8,7 @@ from typing import Final
 
 from voicechat.conversation import SessionSettings
 from voicechat.transport.fields import Fields
-from voicechat.transport.realtime import audio_input, formats, tool_list
+from voicechat.transport.realtime import audio_input, formats, includes, tool_list
 
 OBJECT: Final = "realtime.session"
 
@@ -89,8 +89,7 @@ def read(session: Fields, known: Collection[str] = ()) -> dict[str, object]:
         changes["parallel_tools"] = session.flag("parallel_tool_calls")
     if session.has("max_output_tokens"):
         changes["max_tokens"] = read_max_tokens(session)
-    if session.has("include"):
-        read_names(session, "include")
+    changes |= includes.read(session, echoed)
     echoed |= {key: session.values[key] for key in _ECHOED if key in session.values}
     if echoed:
         changes["extras"] = tuple(echoed.items())
@@ -99,7 +98,7 @@ def read(session: Fields, known: Collection[str] = ()) -> dict[str, object]:
 
 def read_modalities(fields: Fields) -> bool:
     """Whether the answer is to be spoken."""
-    match read_names(fields, "output_modalities"):
+    match fields.names("output_modalities"):
         case ["audio"]:
             return True
         case ["text"]:
@@ -130,10 +129,3 @@ def _read_output(audio: Fields) -> dict[str, object]:
     if audio.has("speed"):
         changes["speed"] = audio.number("speed", 0.25, 1.5)
     return changes
-
-
-def read_names(fields: Fields, key: str) -> list[str]:
-    names = fields.entries(key)
-    if not all(isinstance(name, str) for name in names):
-        fields.refuse(key, "a list of strings is expected")
-    return [str(name) for name in names]

@@ -4,7 +4,7 @@ from typing import Final
 
 from voicechat.conversation import SessionSettings
 from voicechat.transport.fields import Fields
-from voicechat.transport.realtime import audio_input, session_object
+from voicechat.transport.realtime import audio_input, includes
 
 OBJECT: Final = "realtime.transcription_session"
 
@@ -47,10 +47,7 @@ def read(session: Fields) -> dict[str, object]:
                 audio.refuse(key, "a session that only transcribes has no such field", "unknown_parameter")
         if audio.has("input"):
             changes |= audio_input.read(audio.inner("input"), echoed)
-    if "include" in session.values:
-        if session.has("include"):
-            session_object.read_names(session, "include")
-        echoed["include"] = session.values["include"]
+    changes |= includes.read(session, echoed)
     if echoed:
         changes["extras"] = tuple(echoed.items())
     return changes

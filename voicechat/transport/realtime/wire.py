@@ -42,6 +42,7 @@ from voicechat.events import (
 from voicechat.transport import names
 from voicechat.transport.realtime import (
     beta,
+    includes,
     input_buffer,
     items,
     notices,
@@ -157,7 +158,7 @@ class RealtimeWire:
 
     def _tell_settings(self, event: SessionStarted | SettingsChanged) -> list[Message]:
         settings = self._settings = event.settings
-        self._wanted = own_events.included(settings)
+        self._wanted = includes.names(settings)
         self._messages.know(settings)
         begins = isinstance(event, SessionStarted)
         if self._unbegun:
@@ -200,7 +201,7 @@ class RealtimeWire:
     def _tell_transcript(self, event: TranscriptEvent) -> list[Message]:
         """Whoever wants the guesses asks for partials."""
         guess = own_events.tell(event, self._wanted) if isinstance(event, TranscriptPartial) else []
-        told = self._transcripts.tell(event)
+        told = self._transcripts.tell(event, weighs=self._settings.weighs)
         return [*told, *guess] if self._settings.transcribes else guess
 
     def _begin(self, event: ReplyStarted) -> list[Message]:
