@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.fakes import (
+    FakePeer,
     InlineLane,
     ScriptedAgent,
     ScriptedAsr,
@@ -528,6 +529,22 @@ def test_greeting_is_spoken_first() -> None:
 
     converse(call, caller)
     assert texts(call) == [("assistant", "welcome in")]
+
+
+def test_who_comes_with_a_history_is_not_greeted() -> None:
+    def peer() -> FakePeer:
+        made = FakePeer()
+        made.asks(AddItem(Item("item_past", Role.USER, "as I said")))
+        return made
+
+    call = Call(settings=Settings(agent=AgentSettings(greeting="welcome in")), make_peer=peer)
+
+    async def caller(call: Call) -> None:
+        await asyncio.sleep(3.0)
+        call.peer.hangs_up()
+
+    converse(call, caller)
+    assert texts(call) == [("user", "as I said")] and of(call, ReplyFinished) == []
 
 
 @pytest.mark.parametrize(

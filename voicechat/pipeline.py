@@ -157,10 +157,10 @@ class Pipeline:
 
     async def _greet(self) -> None:
         """Begins after `_listen`, which has done by then what was asked before the session began: another voice may
-        have been, or that nothing be said at all."""
+        have been, or that nothing be said at all. Who comes with a history is not greeted: they go on."""
         session, greeting = self._session, self._settings.agent.greeting
         idle = session.floor.state is State.IDLE and self._answering.reply is None
-        if greeting and session.settings.answers and idle:
+        if greeting and session.settings.answers and idle and not session.history:
             self._answering.greet(greeting)
 
     async def _watch(self) -> None:

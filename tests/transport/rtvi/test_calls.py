@@ -201,6 +201,57 @@ async def test_restart_ends_the_old_call_and_needs_no_greeting() -> None:
         assert "bot-ready" not in again.kinds
 
 
+async def test_conversation_goes_on_where_the_connection_was_lost() -> None:
+    async with calling("one two three", "four", "five", clients=3) as (reception, [client, again, once_more]):
+        await client.connect()
+        await client.ready()
+        client.send("send-text", {"content": "Hello"})
+        await client.wait_for("bot-stopped-speaking")
+        await again.connect(pc_id=client.name, restart_pc=True)
+        again.send("send-text", {"content": "And now?"})
+        await again.wait_for("bot-stopped-speaking")
+        await once_more.connect(pc_id=again.name, restart_pc=True)
+        once_more.send("send-text", {"content": "And then?"})
+        await once_more.wait_for("bot-stopped-speaking")
+        asked = [message["data"]["text"] for message in once_more.told if message["type"] == "user-llm-text"]
+        assert asked == ["And then?"] and "server-message" not in once_more.kinds
+    first, second, third = reception.agent.asked
+    assert second == [("user", "Hello"), ("assistant", "one two three"), ("user", "And now?")]
+    assert third == [*second, ("assistant", "four"), ("user", "And then?")]
+
+
+async def test_who_comes_back_after_the_call_has_ended_goes_on_too() -> None:
+    async with calling("one", "two", clients=2) as (reception, [client, again]):
+        await client.connect()
+        await client.ready()
+        client.send("send-text", {"content": "Hello"})
+        await client.wait_for("bot-stopped-speaking")
+        client.send("disconnect-bot", {})
+        await until(lambda: reception.taken == 0)
+        await again.connect(pc_id=client.name, restart_pc=True)
+        again.send("send-text", {"content": "Still there?"})
+        await again.wait_for("bot-stopped-speaking")
+        assert reception.agent.asked[1] == [("user", "Hello"), ("assistant", "one"), ("user", "Still there?")]
+
+
+async def test_who_comes_back_too_late_is_told_that_the_conversation_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtvi_calls, "RETURN", 0.0)
+    async with calling("one", "two", clients=2) as (reception, [client, again]):
+        await client.connect()
+        await client.ready()
+        client.send("send-text", {"content": "Hello"})
+        await client.wait_for("bot-stopped-speaking")
+        client.send("disconnect-bot", {})
+        await until(lambda: reception.taken == 0)
+        await asyncio.sleep(0.05)
+        await again.connect(pc_id=client.name, restart_pc=True)
+        told = await again.wait_for("server-message")
+        assert (told["data"]["type"], told["data"]["code"]) == ("warning", "conversation_lost")
+        again.send("send-text", {"content": "Still there?"})
+        await again.wait_for("bot-stopped-speaking")
+        assert reception.agent.asked[1] == [("user", "Still there?")]
+
+
 async def test_bot_that_is_told_to_leave_says_so_and_hangs_up() -> None:
     async with calling() as (reception, [client]):
         await client.connect()

@@ -24,10 +24,10 @@ from voicechat.transport import body, identity
 from voicechat.transport.access import admission
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.fields import Fields, parse
-from voicechat.transport.realtime.calls import Calls, Language
+from voicechat.transport.realtime.calls import Call, Calls, Language
 from voicechat.transport.realtime.messages import Messages
+from voicechat.transport.rtvi.past import Past
 from voicechat.transport.rtvi.wire import CHANNEL, RtviWire
-from voicechat.transport.webrtc.channel import Wire
 from voicechat.transport.webrtc.sdp import candidates, credentials, read_candidate
 
 _BODY_BYTES: Final = 65_536
@@ -38,6 +38,10 @@ _STARTED: Final = 512
 _LEAVING: Final = 1.5
 """Seconds for a call to end when its caller comes back by another way."""
 
+RETURN: Final = 60.0
+"""Seconds after the end of a call in which its caller may come back and go on. Pipecat's client waits for five before
+it tries, and tries three times."""
+
 
 class RtviCalls:
     """The door. `Calls` has the calls; here are the wishes of those who have started."""
@@ -45,6 +49,7 @@ class RtviCalls:
     def __init__(self, settings: Settings, calls: Calls) -> None:
         self._settings, self._calls = settings, calls
         self._started: dict[str, str | None] = {}
+        self._pasts: dict[str, Past] = {}  # of calls that are there or were a moment ago
 
     def routes(self) -> list[web.AbstractRouteDef]:
         found: list[web.AbstractRouteDef] = [web.post("/start", self._start)]
@@ -65,7 +70,10 @@ class RtviCalls:
 
     @scope(Scope.TALK)
     async def _offer(self, request: web.Request) -> web.Response:
-        """Raises BadOffer, BadMessage, NoRoom, and PeerError for a session or a call that is not known."""
+        """A caller who has lost the connection comes back with `restart_pc`, and the conversation goes on.
+
+        Raises BadOffer, BadMessage, NoRoom, and PeerError for a session or a call that is not known.
+        """
         offer = await _object(request)
         offer.one_of("type", "offer")
         sdp = offer.text("sdp")
@@ -77,18 +85,19 @@ class RtviCalls:
         if known is not None:
             await self._leave(known)
 
-        def speak(session: str) -> Wire:
-            return RtviWire(_now, ready=restarts)
-
+        past = self._pasts.get(known) if known is not None else None
+        wire = RtviWire(_now, ready=restarts, new=restarts and past is None)
         admitted = admission.of(request)
         wishes = [*self._tools(), *_commands(self._settings, admitted.update(), *updates)]
+        wishes += past.begin() if past is not None else []
         call = await self._calls.begin(
             sdp.encode(errors="replace"),
-            Language(speak, CHANNEL),
+            Language(lambda _: wire, CHANNEL),
             caller=identity.caller(request),
             key=admitted.name,
             first=lambda _: wishes,
         )
+        self._remember(call, wire.past)
         return _answer(call.peer.answer_sdp, call.name)
 
     @scope(Scope.TALK)
@@ -132,6 +141,12 @@ class RtviCalls:
         found = [read_candidate(text, None, 0) for text in candidates(sdp)]
         await call.peer.add([candidate for candidate in found if candidate is not None])
         return _answer(call.peer.answer_sdp, name)
+
+    def _remember(self, call: Call, past: Past) -> None:
+        """Until its caller can come back no more."""
+        loop = asyncio.get_running_loop()
+        self._pasts[call.name] = past
+        call.task.add_done_callback(lambda _: loop.call_later(RETURN, self._pasts.pop, call.name, None))
 
     async def _leave(self, name: str) -> None:
         """The caller comes back: the old call ends, if it is still there, and gives up its place."""

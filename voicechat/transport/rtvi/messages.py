@@ -30,6 +30,8 @@ class RtviMessages:
         match kind:
             case "send-text":
                 return self._text(data)
+            case "append-to-context":
+                return self._append(data)
             case "llm-function-call-result":
                 return _result(data)
             case "disconnect-bot":
@@ -42,9 +44,23 @@ class RtviMessages:
         options = data.inner("options") if data.has("options") else Fields({}, "options", data.event_id)
         speaks = options.flag("audio_response") if options.has("audio_response") else True
         if options.has("run_immediately") and not options.flag("run_immediately"):
-            item = Item(f"item_rtvi_{next(self._items)}", Role.USER, content)
-            return AddItem(item, event_id=data.event_id)
+            return AddItem(self._item(Role.USER, content), event_id=data.event_id)
         return Ask(content, None if speaks else False, event_id=data.event_id)
+
+
+    def _append(self, data: Fields) -> Command:
+        """What clients of version 1 say for `send-text`; they also add lines of the bot's."""
+        role = Role(data.one_of("role", "user", "assistant"))
+        content = data.text("content")
+        runs = data.has("run_immediately") and data.flag("run_immediately")
+        if not runs:
+            return AddItem(self._item(role, content), event_id=data.event_id)
+        if role is not Role.USER:
+            data.refuse("run_immediately", "only what the user says is answered")
+        return Ask(content, event_id=data.event_id)
+
+    def _item(self, role: Role, text: str) -> Item:
+        return Item(f"item_rtvi_{next(self._items)}", role, text)
 
 
 def version(data: Fields) -> tuple[int, str]:

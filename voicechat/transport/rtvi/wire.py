@@ -27,6 +27,7 @@ from voicechat.events import (
     ReplyStarted,
     ReplyText,
     SessionEnded,
+    SessionStarted,
     SpeechStarted,
     SpeechStopped,
     ToolEnded,
@@ -37,6 +38,7 @@ from voicechat.events import (
 from voicechat.transport.fields import Fields, parse
 from voicechat.transport.rtvi.answer import Message, RtviAnswer
 from voicechat.transport.rtvi.messages import RtviMessages, version
+from voicechat.transport.rtvi.past import Past, is_past
 
 VERSION: Final = "2.1.0"
 LABEL: Final = "rtvi-ai"
@@ -56,11 +58,13 @@ _CALLS: Final = 64
 class RtviWire:
     """One call's side of the protocol; see `channel.Wire`.
 
-    Nothing is said before the client is `ready`; one that has only lost its connection does not say so again.
+    Nothing is said before the client is `ready`; one that has only lost its connection does not say so again. Where
+    nothing is known any more of what it said before, it is told that this conversation is `new`.
     """
 
-    def __init__(self, now: Callable[[], datetime], *, ready: bool = False) -> None:
-        self._now, self._ready = now, ready
+    def __init__(self, now: Callable[[], datetime], *, ready: bool = False, new: bool = False) -> None:
+        self.past = Past()
+        self._now, self._ready, self._new = now, ready, new
         self._messages = RtviMessages()
         self._held: list[Message] = []
         self._answers: list[Message] = []
@@ -122,6 +126,7 @@ class RtviWire:
     def encode(self, event: Event) -> list[dict[str, object]]:
         if isinstance(event, SessionEnded):
             return [{"type": "signalling", "message": {"type": "peerLeft"}}]
+        self.past.hear(event)
         told = self._tell(event)
         if self._ready:
             return [_labelled(message) for message in told]
@@ -130,6 +135,8 @@ class RtviWire:
 
     def _tell(self, event: Event) -> list[Message]:
         match event:
+            case SessionStarted() if self._new:
+                return [_warning("conversation_lost", "What was said before is forgotten: this conversation is new.")]
             case SpeechStarted() | SpeechStopped() | InputCommitted() | InputCleared():
                 return self._tell_speech(isinstance(event, SpeechStarted))
             case TranscriptPartial():
@@ -150,8 +157,7 @@ class RtviWire:
             case TurnMeasured():
                 return [_metrics(event)]
             case Noted():
-                told = {"type": "warning", "code": event.code, "message": event.message}
-                return [{"type": "server-message", "data": told}]
+                return [_warning(event.code, event.message)]
             case Failed():
                 return [_failure(event)]
         return []
@@ -176,7 +182,7 @@ class RtviWire:
         item = event.item
         if item.kind is Kind.OUTPUT and item.call in self._calls:
             return [_stopped(item.call, function_name=self._calls.pop(item.call))]
-        if item.kind is Kind.MESSAGE and item.role is Role.USER and not item.spoken:
+        if item.kind is Kind.MESSAGE and item.role is Role.USER and not item.spoken and not is_past(item):
             self._asked.append(item.text)
         return []
 
@@ -234,6 +240,10 @@ def _arguments(text: str) -> dict[str, object]:
 
 def _stopped(call: str, **data: object) -> Message:
     return {"type": "llm-function-call-stopped", "data": {"tool_call_id": call, "cancelled": False, **data}}
+
+
+def _warning(code: str, message: str) -> Message:
+    return {"type": "server-message", "data": {"type": "warning", "code": code, "message": message}}
 
 
 def _failure(event: Failed) -> Message:
