@@ -22,6 +22,10 @@ HISTORIES: Final[dict[str, tuple[Item, ...]]] = {
     "a long talk": tuple(Item(str(n), (Role.USER, Role.ASSISTANT)[n % 2], f"Sentence {n}.") for n in range(41)),
     "a question in two pieces": (Item("1", Role.USER, "What is"), Item("2", Role.USER, "your name")),
     "an answer nobody heard": (Item("1", Role.USER, "Hi"), Item("2", Role.ASSISTANT, ""), Item("3", Role.USER, "?")),
+    "the work of a tool": (
+        Item("1", Role.USER, "Until when?"), ToolCall("call_1", "hours", "{}").item("2"),
+        ToolCall("call_1", "hours", "{}").result("3", "until six"),
+    ),
     "another role": (Item("1", Role.SYSTEM, "Speak slowly."), Item("2", Role.USER, "Good morning {name}.")),
 }
 

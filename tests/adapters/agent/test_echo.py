@@ -1,6 +1,6 @@
 from voicechat.adapters.agent import echo
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Role, SessionSettings, ToolCall
 
 
 async def answer(*history: Item) -> str:
@@ -15,6 +15,12 @@ async def test_what_was_said_last_is_said_back() -> None:
         Item("4", Role.SYSTEM, "Third."),
     )
     assert await answer(*history) == "You said: Second, in lines."
+
+
+async def test_what_a_tool_says_is_not_said_back() -> None:
+    called = ToolCall("call_1", "hours", "{}")
+    history = (Item("1", Role.USER, "Until when?"), called.item("2"), called.result("3", "until six"))
+    assert await answer(*history) == "You said: Until when?"
 
 
 async def test_silence_is_answered_too() -> None:

@@ -6,7 +6,7 @@ import pytest
 from voicechat import config
 from voicechat.adapters.agent import faq
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Role, SessionSettings, ToolCall
 from voicechat.errors import ConfigError
 
 SOME = """
@@ -100,6 +100,16 @@ async def test_a_question_in_lines_is_one_or_its_last_line_is() -> None:
 )
 async def test_time_and_date_are_those_of_the_answer(now: datetime, answer: str) -> None:
     assert await said(user("what time is it"), by=agent(now=now)) == answer
+
+
+async def test_what_a_tool_is_asked_and_says_is_nobodys_question() -> None:
+    called = ToolCall("call_1", "ask", '{"question": "tell me a joke"}')
+    work = (called.item("8"), called.result("9", "what time is it"))
+    asked, answered = user("where are the toilets"), assistant("Down the stairs.")
+    assert await said(asked, *work) == "Down the stairs."
+    assert await said(*work, asked) == "Down the stairs."
+    assert await said(asked, answered, *work) == "I do not know."
+    assert await said(user("where are the"), *work, user("toilets")) == "Down the stairs."
 
 
 def test_it_expects_to_hear_all_wordings() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Kind, Role, SessionSettings
 
 SILENT = "I did not hear anything."
 
@@ -19,8 +19,8 @@ class EchoAgent:
     phrases: Sequence[str] = ()
 
     async def reply(self, history: Sequence[Item], settings: SessionSettings) -> AsyncGenerator[str]:
-        texts = (" ".join(item.text.split()) for item in reversed(history) if item.role is Role.USER)
-        last = next(texts, "")
+        said = (item.text for item in reversed(history) if item.role is Role.USER and item.kind is Kind.MESSAGE)
+        last = " ".join(next(said, "").split())
         yield f"You said: {last}" if last else SILENT
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Kind, Role, SessionSettings
 from voicechat.errors import ConfigError
 from voicechat.words.likeness import Likeness
 from voicechat.words.spoken import plain
@@ -164,9 +164,11 @@ class FaqAgent:
 
 
 def _since_last_answer(history: Sequence[Item]) -> list[str]:
-    """The caller's latest lines without an answer in between, oldest first."""
+    """The caller's latest lines without an answer in between, oldest first. What tools are asked and say is none."""
     texts: list[str] = []
     for item in reversed(history):
+        if item.kind is not Kind.MESSAGE:
+            continue
         if item.role is Role.ASSISTANT and item.text:
             break
         if item.role is Role.USER:
