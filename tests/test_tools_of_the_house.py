@@ -79,7 +79,15 @@ async def test_client_is_told_of_the_work_of_a_server_that_it_named(tmp_path: Pa
         await ask(socket)
         messages = await until(socket, "response.done")
     assert chat.requests[1]["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "42"}
+    (listed,) = [
+        message["item"]
+        for message in messages
+        if message["type"] == "conversation.item.done" and message["item"]["type"] == "mcp_list_tools"
+    ]
+    assert (listed["server_label"], "add" in [tool["name"] for tool in listed["tools"]]) == ("tiny", True)
     assert [message["type"] for message in messages if "mcp" in message["type"]] == [
+        "mcp_list_tools.in_progress",
+        "mcp_list_tools.completed",
         "response.mcp_call.in_progress",
         "response.mcp_call_arguments.delta",
         "response.mcp_call_arguments.done",

@@ -7,7 +7,7 @@ from typing import Final
 from voicechat.aside import Asides
 from voicechat.commands import CreateReply
 from voicechat.config import Settings
-from voicechat.conversation import Item, Role, SessionSettings
+from voicechat.conversation import Item, Role, SessionSettings, Tool
 from voicechat.draft import Draft, Spawn, Words, after, fixed
 from voicechat.errands import Errands
 from voicechat.errors import VoicechatError
@@ -55,6 +55,10 @@ class Answering:
         self._stop_reply: Callable[[], object] = lambda: None  # cancels its task
         self._extra: Reply | None = None  # the fallback or an offer: words that are no agent's answer
         self._heard: OrderedDict[str, Heard] = OrderedDict()  # by the answer's item
+
+    def tools(self, label: str) -> tuple[Tool, ...]:
+        """Those of a server in this house that may be used for the caller now."""
+        return self._errands.listed(self._session.settings, label)
 
     # Begun
 

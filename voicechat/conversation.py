@@ -174,8 +174,9 @@ class SessionSettings:
     `answers` is False for a caller who is only transcribed, `speaks` for one who wants text alone; `turns` is None for
     push-to-talk. `weighs` asks how likely what is transcribed is.
     `tool_choice` is auto, none, required or the name of a tool. `hears` and `plays` are how a WebSocket's sound is
-    written. `labels` names the servers of tools in this house whose work the caller wants to be told of. `extras` holds
-    accepted settings that change nothing here but are echoed back.
+    written. `labels` names the servers of tools in this house whose work the caller wants to be told of, and `allowed`
+    those of their tools that may be used, where not all may. `extras` holds accepted settings that change nothing here
+    but are echoed back.
     """
 
     instructions: str = ""
@@ -194,4 +195,9 @@ class SessionSettings:
     hears: Codec = Codec.PCM
     plays: Codec = Codec.PCM
     labels: tuple[str, ...] = ()
+    allowed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     extras: tuple[tuple[str, object], ...] = ()
+
+    def permits(self, label: str, tool: str) -> bool:
+        """Whether a tool of the server may be used."""
+        return tool in dict(self.allowed).get(label, (tool,))

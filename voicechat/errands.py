@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from voicechat.config import ToolSettings
-from voicechat.conversation import Ended, Item, Piece, Role, SessionSettings, Tokens, ToolCall
+from voicechat.conversation import Ended, Item, Piece, Role, SessionSettings, Tokens, Tool, ToolCall
 from voicechat.draft import Words
 from voicechat.errors import ToolFailed
 from voicechat.kit import Kit
@@ -35,6 +35,10 @@ class Errands:
     def __init__(self, agent: Agent, kit: Kit, limits: ToolSettings) -> None:
         self._agent, self._kit, self._limits = agent, kit, limits
 
+    def listed(self, settings: SessionSettings, label: str) -> tuple[Tool, ...]:
+        """The tools of a server that a caller may have used."""
+        return tuple(tool for tool in self._kit.of(label) if settings.permits(label, tool.name))
+
     def words(self, history: Sequence[Item], settings: SessionSettings) -> Words:
         """An answer's words. No tool runs before its account is open; closing the generator stops those that run."""
         return lambda account: self._answer(list(history), settings, account)
@@ -56,7 +60,8 @@ class Errands:
                 break
             silent = silent and not step.words
             ledger = await account.opened()
-            async with aclosing(self._run(step, theirs, ledger, filled=settings.speaks and silent)) as fillers:
+            filled = settings.speaks and silent
+            async with aclosing(self._run(step, theirs, ledger, settings=settings, filled=filled)) as fillers:
                 async for filler in fillers:
                     silent = False
                     yield filler
@@ -69,15 +74,19 @@ class Errands:
 
     def _equipped(self, settings: SessionSettings, theirs: frozenset[str]) -> SessionSettings:
         """With our tools beside the caller's, whose names come first."""
-        ours = tuple(tool for tool in self._kit.tools if tool.name not in theirs)
+        ours = tuple(
+            tool
+            for tool in self._kit.tools
+            if tool.name not in theirs and settings.permits(self._kit.label(tool.name), tool.name)
+        )
         return replace(settings, tools=(*settings.tools, *ours)) if ours else settings
 
     async def _run(
-        self, step: "_Step", theirs: frozenset[str], ledger: Ledger, *, filled: bool
+        self, step: "_Step", theirs: frozenset[str], ledger: Ledger, *, settings: SessionSettings, filled: bool
     ) -> AsyncGenerator[str]:
         """Runs our tools, then asks for the caller's; gives words that fill the time."""
         ours = [call for call in step.calls if call.name not in theirs][:MOST_CALLS]
-        running = [asyncio.create_task(self._call(call, ledger)) for call in ours]
+        running = [asyncio.create_task(self._call(call, ledger, settings)) for call in ours]
         try:
             if step.words and running:
                 yield _BREAK
@@ -95,10 +104,10 @@ class Errands:
         _, late = await asyncio.wait(running, timeout=self._limits.filler_after)
         return bool(late)
 
-    async def _call(self, call: ToolCall, ledger: Ledger) -> str:
+    async def _call(self, call: ToolCall, ledger: Ledger, settings: SessionSettings) -> str:
         """What the agent is told of the tool's work; a failure is told like a result."""
         label = self._kit.label(call.name)
-        if not label:
+        if not label or not settings.permits(label, call.name):
             return _failure(f"there is no tool {call.name[:64]!r}")
         ledger.called(call, label)
         clock = asyncio.get_running_loop().time

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from voicechat.conversation import Codec, Item, SessionSettings, Tokens, Weighed
+from voicechat.conversation import Codec, Item, SessionSettings, Tokens, Tool, Weighed
 
 
 class State(StrEnum):
@@ -270,6 +270,20 @@ class ToolEnded(Event):
     output: str
     failed: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsListed(Event):
+    """What a toolbox of this house has, for a caller who has named its `label`.
+
+    There are no `tools` where it cannot be reached, or has none. The list is an `item` that comes after `previous`, and
+    in no history.
+    """
+
+    item: str
+    label: str
+    tools: tuple[Tool, ...]
+    previous: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ class Kit:
         owner = self._owner(name)
         return owner.label if owner is not None else ""
 
+    def of(self, label: str) -> Sequence[Tool]:
+        """The tools of the toolboxes of that label; none, where they have none now."""
+        return tuple(tool for box in self._boxes if box.label == label for tool in box.tools)
+
     async def call(self, call: ToolCall) -> str:
         """See `protocols.Toolbox.call`."""
         owner = self._owner(call.name)

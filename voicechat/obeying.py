@@ -20,7 +20,7 @@ from voicechat.commands import (
 )
 from voicechat.conversation import Item, Kind, Role
 from voicechat.errors import BadMessage, VoicechatError
-from voicechat.events import DraftFate, ItemDeleted, ItemRetrieved, ItemTruncated, SettingsChanged
+from voicechat.events import DraftFate, ItemDeleted, ItemRetrieved, ItemTruncated, SettingsChanged, ToolsListed
 from voicechat.session import Session
 from voicechat.turntaking.pairs import awaited
 
@@ -79,12 +79,17 @@ class Obeying:
     def _update(self, command: UpdateSettings) -> None:
         session = self._session
         self._answering.discard(DraftFate.CHANGED)
+        known = (session.settings.labels, session.settings.allowed)
         session.update(dict(command.changes))
         if not session.settings.answers:
             self._answering.hush()
         turns = session.settings.turns
         self._hurry(turns.eagerness if turns and turns.kind == "semantic_vad" else "auto")
         session.emit(SettingsChanged(session.settings))
+        if (session.settings.labels, session.settings.allowed) != known:
+            for label in session.settings.labels:
+                tools = self._answering.tools(label)
+                session.emit(ToolsListed(session.new_id("item"), label, tools, session.last_id()))
 
     def _create(self, command: CreateReply) -> None:
         if not self._session.settings.answers:

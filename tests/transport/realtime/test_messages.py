@@ -33,6 +33,7 @@ TRUNCATE = '{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":%s
 ITEM = '{"type":"conversation.item.create","item":{%s}}'
 SOUND, END = '"type":"message","role":"user","content":[{"type":"input_audio",', "}]"
 RESPONSE = '{"type":"response.create","response":{%s}}'
+MAPS = {"type": "mcp", "server_label": "maps"}
 HOUSE = Settings(agent=AgentSettings(tools=ToolSettings(mcp={"maps": McpSettings(command=("maps",))})))
 
 
@@ -304,7 +305,8 @@ def test_bad_messages_are_refused_by_name(text: str, code: str, param: str | Non
             {"extras": (("include", ["item.input_audio_transcription.logprobs"]),), "weighs": True},
         ),
         ({"include": None}, {"extras": (("include", None),), "weighs": False}),
-        ({"tools": [], "tool_choice": "required"}, {"tools": (), "labels": (), "tool_choice": "required"}),
+        ({"tools": []}, {"tools": (), "labels": (), "allowed": ()}),
+        ({"tool_choice": "required"}, {"tool_choice": "required"}),
         (
             {
                 "tools": [
@@ -317,9 +319,18 @@ def test_bad_messages_are_refused_by_name(text: str, code: str, param: str | Non
             {
                 "tools": (Tool("weather", "of a city", '{"a": 1}'),),
                 "labels": ("maps",),
+                "allowed": (),
                 "tool_choice": "weather",
                 "parallel_tools": False,
             },
+        ),
+        (
+            {"tools": [{**MAPS, "require_approval": "never", "allowed_tools": ["find"]}]},
+            {"tools": (), "labels": ("maps",), "allowed": (("maps", ("find",)),)},
+        ),
+        (
+            {"tools": [{**MAPS, "server_description": "of the city", "allowed_tools": {"tool_names": ["find"]}}]},
+            {"tools": (), "labels": ("maps",), "allowed": (("maps", ("find",)),)},
         ),
         ({"max_output_tokens": 300}, {"max_tokens": 300}),
         ({"max_output_tokens": "inf"}, {"max_tokens": None}),
@@ -359,11 +370,29 @@ def test_session_updates_change_only_what_they_name(session: dict[str, Any], cha
         ({"tools": [{"type": "function", "name": "a"}] * 2}, "session.tools[1].name", "invalid_value"),
         ({"tools": [{"type": "function", "name": f"a{n}"} for n in range(129)]}, "session.tools", "invalid_value"),
         ({"tools": [{"type": "mcp", "server_label": "other"}]}, "session.tools[0].server_label", "invalid_value"),
+        *(
+            ({"tools": [{**MAPS, key: value}]}, f"session.tools[0].{key}", "unsupported_parameter")
+            for key, value in {
+                "server_url": "http://10.0.0.1/",
+                "connector_id": "connector_gmail",
+                "tunnel_id": "t",
+                "authorization": "secret",
+                "headers": {"a": "b"},
+                "require_approval": "always",
+            }.items()
+        ),
         (
-            {"tools": [{"type": "mcp", "server_label": "maps", "server_url": "http://10.0.0.1/"}]},
-            "session.tools[0].server_url",
+            {"tools": [{**MAPS, "require_approval": {"never": {"tool_names": ["find"]}}}]},
+            "session.tools[0].require_approval",
             "unsupported_parameter",
         ),
+        (
+            {"tools": [{**MAPS, "allowed_tools": {"read_only": True}}]},
+            "session.tools[0].allowed_tools.read_only",
+            "unsupported_parameter",
+        ),
+        ({"tools": [{**MAPS, "allowed_tools": [7]}]}, "session.tools[0].allowed_tools", "invalid_value"),
+        ({"tools": [MAPS, MAPS]}, "session.tools[1].server_label", "invalid_value"),
         ({"tool_choice": {"type": "mcp", "server_label": "maps"}}, "session.tool_choice.type", "invalid_value"),
         ({"parallel_tool_calls": "yes"}, "session.parallel_tool_calls", "invalid_value"),
         ({"max_output_tokens": 0}, "session.max_output_tokens", "invalid_value"),

@@ -239,7 +239,9 @@ async def test_client_that_names_a_server_of_tools_follows_its_work() -> None:
         updated = (await until(socket, "session.updated"))[-1]["session"]
         await send(socket, "input_audio_buffer.append", audio=SPEECH)
         messages = await until(socket, "response.done")
-    assert updated["tools"] == [{"type": "mcp", "server_label": "house"}]
+    assert updated["tools"] == [
+        {"type": "mcp", "server_label": "house", "allowed_tools": None, "require_approval": "never"}
+    ]
     kinds = [message["type"] for message in messages]
     assert kinds.index("response.mcp_call.completed") < kinds.index("response.output_audio_transcript.delta")
     call, answer = messages[-1]["response"]["output"]

@@ -35,6 +35,7 @@ from voicechat.events import (
     ItemRetrieved,
     ItemTruncated,
     SettingsChanged,
+    ToolsListed,
     TranscriptFailed,
 )
 from voicechat.transport.realtime.wire import RealtimeWire
@@ -59,6 +60,8 @@ def test_every_event_has_the_fields_that_openais_package_knows(turn: list[Event]
         ItemAdded(CALL, "item_1"),
         ItemAdded(Item("item_6", Role.USER, "It snows.", kind=Kind.OUTPUT, call="call_1"), "item_5"),
         SettingsChanged(EVERYTHING),
+        ToolsListed("item_8", "maps", EVERYTHING.tools, "item_6"),
+        ToolsListed("item_9", "maps", (), None),
         Failed("invalid_json", "Not JSON."),
     ]
     told = say(turn[:-1], wire)

@@ -88,7 +88,9 @@ def test_tools_of_this_house_are_told_to_who_asked_for_their_server() -> None:
         "name": "weather",
         "arguments": '{"city":"Bern"}',
         "output": "It snows.",
+        "error": None,
     }
+    assert messages[4]["item"] == {**item, "arguments": "", "output": None}, "agents-js reads the output at once"
     assert messages[9]["item"] == item
     assert messages[-1]["response"]["output"][0] == item
     assert messages[-1]["response"]["output"][1]["type"] == "message"

@@ -74,6 +74,8 @@ class Answer:
             "server_label": event.ours,
             "name": called.name,
             "arguments": called.text,
+            "output": None,
+            "error": None,
         }
         place = self._place(called.id)
         self._ours[called.call] = self._calls[called.id] = item

@@ -9,6 +9,7 @@ from typing import Final
 from voicechat.conversation import SessionSettings
 from voicechat.transport.fields import Fields
 from voicechat.transport.realtime import audio_input, formats, includes, tool_list
+from voicechat.transport.realtime.tool_list import ToolList
 
 OBJECT: Final = "realtime.session"
 
@@ -41,7 +42,7 @@ def write(
             "input": audio_input.write(settings, transcriber),
             "output": {"format": formats.write(settings.plays), "voice": voice, "speed": settings.speed},
         },
-        "tools": tool_list.write(settings.tools, settings.labels),
+        "tools": tool_list.write(ToolList(settings.tools, settings.labels, settings.allowed)),
         "tool_choice": tool_list.write_choice(settings.tool_choice),
         "parallel_tool_calls": settings.parallel_tools,
         "max_output_tokens": write_max_tokens(settings.max_tokens),
@@ -82,7 +83,7 @@ def read(session: Fields, known: Collection[str] = ()) -> dict[str, object]:
         if audio.has("output"):
             changes |= _read_output(audio.inner("output"))
     if "tools" in session.values:
-        changes["tools"], changes["labels"] = tool_list.read(session, known)
+        changes |= tool_list.read(session, known)._asdict()
     if session.has("tool_choice"):
         changes["tool_choice"] = tool_list.read_choice(session)
     if session.has("parallel_tool_calls"):

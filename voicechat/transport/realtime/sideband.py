@@ -6,7 +6,7 @@ It is the way to keep tools and instructions on a server of one's own while the 
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from aiohttp import WSMsgType, web
@@ -18,6 +18,7 @@ from voicechat.events import Event, Failed, SessionEnded
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.outbox import Outbox
 from voicechat.transport.realtime.calls import Call, Calls, realtime_wire
+from voicechat.transport.realtime.items import Message
 from voicechat.transport.realtime.websocket import CODES, HEARTBEAT
 from voicechat.transport.realtime.wire import RealtimeWire
 
@@ -64,11 +65,14 @@ class Follower:
                     await self._socket.close(code=CODES.get(self._reason, 1000), message=self._reason.encode())
 
     def _tell(self, event: Event) -> None:
-        for message in self._wire.encode(event):
-            if not self._outbox.put(json.dumps(message, ensure_ascii=False, separators=(",", ":"))):
-                self._end("not_reading")
+        self._send(self._wire.encode(event))
         if isinstance(event, SessionEnded):
             self._end(event.reason)
+
+    def _send(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            if not self._outbox.put(json.dumps(message, ensure_ascii=False, separators=(",", ":"))):
+                self._end("not_reading")
 
     def _end(self, reason: str) -> None:
         """The first reason counts."""
@@ -94,6 +98,7 @@ class Follower:
         except BadMessage as error:
             self._tell(Failed(error.code, error.message, error.param, error.event_id))
             return
+        self._send(self._wire.answers())
         if wish is not None:
             await self._call.peer.microphone.room()
             self._call.peer.microphone.ask(self._call.peer.following.mark(self._name, wish))

@@ -160,6 +160,8 @@ class RealtimePeer:
         except BadMessage as error:
             self.notify(Failed(error.code, error.message, error.param, error.event_id))
             return
+        for answer in self._wire.answers():
+            self._send(answer)
         if isinstance(wish, Command):
             await self._microphone.room(BACKLOG if len(message) > _LARGE else FRAME_SECONDS)
             self._microphone.ask(wish)

@@ -7,7 +7,7 @@ import itertools
 from typing import Literal
 
 from voicechat.audio import AudioFrame, Samples
-from voicechat.commands import Command, TruncateItem, UpdateSettings
+from voicechat.commands import Command, RetrieveItem, TruncateItem, UpdateSettings
 from voicechat.config import Settings
 from voicechat.conversation import SessionSettings
 from voicechat.events import (
@@ -34,6 +34,7 @@ from voicechat.events import (
     SpeechStopped,
     StateChanged,
     ToolEnded,
+    ToolsListed,
     TranscriptFailed,
     TranscriptFinal,
     TranscriptPartial,
@@ -48,6 +49,7 @@ from voicechat.transport.realtime import (
     notices,
     own_events,
     session_object,
+    tool_list,
     transcription_session,
 )
 from voicechat.transport.realtime.answer import Answer
@@ -56,6 +58,7 @@ from voicechat.transport.realtime.items import Message
 from voicechat.transport.realtime.messages import Messages
 from voicechat.transport.realtime.sound_sent import SoundSent
 from voicechat.transport.realtime.transcripts import TranscriptEvent, Transcripts
+from voicechat.transport.realtime.unstored import Unstored
 
 AnswerEvent = ReplyText | ReplyAudible | ReplyCalled | ToolEnded | ReplyFinished
 
@@ -92,6 +95,8 @@ class RealtimeWire:
         self._answers: dict[str, Answer] = {}
         self._sent = SoundSent()
         self._transcripts = Transcripts()
+        self._unstored = Unstored()
+        self._answered: list[Message] = []  # to what was decoded last
         self._numbers = itertools.count(1)
 
     def begin(self, message: str) -> Command | AudioFrame | None:
@@ -105,12 +110,16 @@ class RealtimeWire:
 
     def decode(self, message: str) -> Command | AudioFrame | None:
         """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage."""
+        self._answered = []
         wish = self._messages.read(message)
+        if isinstance(wish, RetrieveItem) and wish.item in self._unstored:
+            self._answered = self._written([self._unstored.retrieved(wish.item)])
+            return None
         return self._sent.truncation(wish) if isinstance(wish, TruncateItem) else wish
 
     def answers(self) -> list[Message]:
-        """See `channel.Wire.answers`: all our answers are to what happens."""
-        return []
+        """See `channel.Wire.answers`: our other answers are to what happens."""
+        return self._answered
 
     def audio(self, turn: int, samples: Samples) -> list[Message]:
         """Sound of (n,) samples at 24 kHz; nothing when the turn's answer is over and the sound must not be sent."""
@@ -126,6 +135,7 @@ class RealtimeWire:
         return self._written(self._tell(event))
 
     def _written(self, messages: list[Message]) -> list[Message]:
+        self._unstored.keep(messages)
         if self._old:
             messages = [known for message in messages if (known := beta.told(message)) is not None]
         return [self._stamp(message) for message in messages]
@@ -152,6 +162,8 @@ class RealtimeWire:
                 return [] if answer is None else self._tell_answer(answer, event)
             case Failed():  # of an answer that fails response.done tells; some clients give up at any error
                 return [] if event.reply is not None else [notices.failure(event)]
+            case ToolsListed():
+                return tool_list.tell(event)
             case Noted():
                 return [notices.warning(event)]
         return []
