@@ -25,6 +25,7 @@ Fact = dict[str, Any]
 """What a client's program tells: `fact` names it, the rest is about it."""
 
 CHROMIUM = shutil.which("chromium")
+NODE = shutil.which("node")
 FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
@@ -46,6 +47,7 @@ LEAD_IN, PAUSE = 2.5, 6.0
 """Seconds of silence at a browser's microphone: before the question, and before it is asked again."""
 
 Python = Callable[..., list[Fact]]
+Node = Callable[..., list[Fact]]
 Browse = Callable[[], "Page"]
 
 
@@ -121,9 +123,31 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
     def run(program: str, *arguments: str) -> list[Fact]:
         command = [str(CLIENTS / "bin" / "python"), str(Path(__file__).parent / "python" / program), *arguments]
         quiet = {"HOME": str(home), "PATH": os.environ["PATH"], "no_proxy": "*", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert done.returncode == 0, f"{program} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"fact"')]
+        return _told(command, quiet)
+
+    return run
+
+
+def _told(command: list[str], environment: dict[str, str]) -> list[Fact]:
+    """Runs a client's program to its end; the facts that it printed."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, f"{command[1]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"fact"')]
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Runs a program of `tests/clients/node` with the packages of `make clients`; gives the facts it told."""
+    if NODE is None:
+        pytest.skip("needs node on the path")
+    folder = tmp_path_factory.mktemp("node")
+    for program in (*Path(__file__).parent.glob("node/*.mjs"), Path(__file__).parent / "pages" / "scene.mjs"):
+        shutil.copy(program, folder)
+    (folder / "node_modules").symlink_to((CLIENTS / "npm" / "node_modules").resolve())
+
+    def run(program: str, *arguments: str) -> list[Fact]:
+        quiet = {"HOME": str(folder), "PATH": os.environ["PATH"], "no_proxy": "*"}
+        return _told([str(NODE), str(folder / program), *arguments], quiet)
 
     return run
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.clients import chat
-from tests.clients.conftest import Browse, Fact, Python
+from tests.clients.conftest import Browse, Fact, Node, Python
 from tests.clients.house import KEY, QUESTION, House
 
 PROGRAMS: Final = {
@@ -17,6 +17,7 @@ PROGRAMS: Final = {
     "livekit": "livekit_agents.py",
     "pipecat": "pipecat_service.py",
 }
+IN_NODE: Final = {"agents-js-node": "agents.mjs"}
 BROWSERS: Final = {"agents-js-websocket": "websocket", "agents-js-webrtc": "webrtc"}
 
 HOURS: Final = "The dinosaurs are open until six."
@@ -49,7 +50,7 @@ def played() -> Scenes:
     return {}
 
 
-@pytest.fixture(params=[*PROGRAMS, *BROWSERS])
+@pytest.fixture(params=[*PROGRAMS, *IN_NODE, *BROWSERS])
 def play(request: pytest.FixtureRequest, house: House, question: Path, python: Python, played: Scenes) -> Play:
     """Plays a scene with one client: turn, interrupt or tool."""
     client: str = request.param
@@ -57,6 +58,9 @@ def play(request: pytest.FixtureRequest, house: House, question: Path, python: P
     def run(scene: str) -> list[Fact]:
         if client in PROGRAMS:
             return python(PROGRAMS[client], house.url, KEY, str(question), scene)
+        if client in IN_NODE:
+            node: Node = request.getfixturevalue("node")
+            return node(IN_NODE[client], house.url, KEY, str(question), scene)
         browse: Browse = request.getfixturevalue("browse")
         facts: list[Fact] = browse().evaluate(
             "async (given) => (await import('./agents.mjs')).play(...given)",
