@@ -80,9 +80,12 @@ class Told(Window):
         before: str = "",
         times: bool = False,
         temperatures: Sequence[float] = ONCE,
+        weighs: bool = False,
     ) -> Hearing:
         self._seconds = len(samples) / LISTEN_RATE
-        reading = super().hear(samples, language, before=before, times=times, temperatures=temperatures)
+        reading = super().hear(
+            samples, language, before=before, times=times, temperatures=temperatures, weighs=weighs
+        )
         begun = (self.heard - len(samples)) / LISTEN_RATE
         words = [number for number in range(120) if begun <= number / 2 <= begun + self._seconds - 0.5]
         ends = sorted({number // (2 * PIECE) for number in words}) if times else [0]
