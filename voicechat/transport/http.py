@@ -86,7 +86,7 @@ def build(
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def change(known: Keys) -> frozenset[str]:
+    async def change(known: Keys) -> None:
         less = guard.change(known)
         for peer in list(peers):
             if peer.key in less:
@@ -95,7 +95,6 @@ def build(
         if less:
             await asyncio.sleep(LEAVING)
             guard.break_off(less)
-        return less
 
     async def hang_up(app: web.Application) -> None:
         for peer in list(peers):

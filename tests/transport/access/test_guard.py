@@ -25,7 +25,7 @@ SECRETS = {
 }
 KEYS = keys.load(None, {keys.VARIABLE: ";".join(f"{name} {name} {secret}" for name, secret in SECRETS.items())})
 PAGE = "https://app.example.org"
-MINTS = ("/v1/realtime/client_secrets", "/v1/realtime/sessions")
+MINTS = ("/v1/realtime/client_secrets", "/v1/realtime/sessions", "/v1/realtime/transcription_sessions")
 
 
 class Full:

@@ -23,12 +23,10 @@ class Door:
         self.changes = 0
         self._changed = asyncio.Event()
 
-    async def change(self, known: Keys) -> frozenset[str]:
-        less = self.known.less(known)
+    async def change(self, known: Keys) -> None:
         self.known = known
         self.changes += 1
         self._changed.set()
-        return less
 
     async def changed(self) -> None:
         async with asyncio.timeout(20):
@@ -84,7 +82,7 @@ async def test_key_that_is_taken_out_of_the_file_is_good_no_more(path: Path) -> 
             assert door.known.find(KITCHEN) is None
             assert door.known.find(HALL) and door.known.find("key-of-one-who-counts")
     assert [line for line in log if line["event"] == "keys read"] == [
-        {"event": "keys read", "count": 2, "less": ["kitchen"], "log_level": "info"}
+        {"event": "keys read", "count": 2, "revoked": ["kitchen"], "log_level": "info"}
     ]
 
 

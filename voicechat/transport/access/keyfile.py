@@ -1,7 +1,7 @@
 """The file of keys while the server runs: what is changed in it counts a moment later, without a restart."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +13,8 @@ from voicechat.transport.access.keys import Keys, load
 PERIOD: Final = 1.0
 """Seconds between two looks. A change is read once it is two looks old, so that no file is read half written."""
 
-Change = Callable[[Keys], Awaitable[Collection[str]]]
-"""Lets these keys be the ones that are good, and tells the names of those that are less so than before."""
+Change = Callable[[Keys], Awaitable[None]]
+"""Lets these keys be the ones that are good."""
 
 
 async def watch(path: Path, environ: Mapping[str, str], known: Keys, change: Change) -> None:
@@ -51,5 +51,6 @@ async def _read_again(path: Path, environ: Mapping[str, str], known: Keys, chang
         log.warning("keys stay as they were", error="; ".join(str(error).splitlines()))
         return known
     if keys != known:
-        log.info("keys read", count=len(keys), less=sorted(await change(keys)))
+        log.info("keys read", count=len(keys), revoked=sorted(known.less(keys)))
+        await change(keys)
     return keys
