@@ -89,7 +89,6 @@ async def test_our_errors_have_one_shape(error: VoicechatError, status: int, cod
     [
         ("GET", "/nowhere", 404, "not_found"),
         ("PUT", "/healthz", 405, "method_not_allowed"),
-        ("GET", "/v1/realtime", 400, "not_a_websocket"),
         ("DELETE", "/v1/realtime/calls/call_none", 404, "call_id_not_found"),
     ],
 )

@@ -289,10 +289,13 @@ async def test_full_server_refuses_before_the_upgrade_and_frees_places_after() -
     async with serving(parrot) as server:
         async with server.connect() as socket:
             await until(socket, "session.created")
-            async with server.client.get(f"{server.url}/v1/realtime", headers=headers) as answer:
-                assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
-                assert (await answer.json())["error"]["code"] == "server_full"
+            for asked in (headers, {}):  # also of who asks why no socket opened, as pages do
+                async with server.client.get(f"{server.url}/v1/realtime", headers=asked) as answer:
+                    assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
+                    assert (await answer.json())["error"]["code"] == "server_full"
         await asyncio.wait_for(parrot.over.wait(), 5)
+        async with server.client.get(f"{server.url}/v1/realtime") as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "not_a_websocket")
         async with server.connect() as socket:
             await until(socket, "session.created")
 

@@ -223,9 +223,9 @@ def endpoint(
             compress=False,  # base64 sound gains little, and a small message could unpack into a large one
             max_msg_size=settings.server.message_bytes,
         )
-        if not socket.can_prepare(request):
-            raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
         with reception.admit() as session:
+            if not socket.can_prepare(request):  # a page asks so why its socket did not open: browsers do not tell it
+                raise BadMessage("not_a_websocket", "this address is for WebSocket clients")
             wire = RealtimeWire(
                 session,
                 channel="websocket",
