@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,15 @@ WATCH = """
   window.RTCPeerConnection = class extends Native {
     constructor(...given) { super(...given); window.peers.push(this); }
   };
+  if (window.AudioWorkletNode) { // not on insecure pages
+    const Node = window.AudioWorkletNode;
+    window.AudioWorkletNode = class extends Node {
+      constructor(context, name, options) {
+        super(context, name, options);
+        if (name === "player") this.connect((window.ear = new AnalyserNode(context)));
+      }
+    };
+  }
   document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.blockedURI));
 """
 
@@ -53,12 +62,12 @@ Browse = Callable[..., "BrowserContext"]
 
 
 @contextmanager
-def _serving(**settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """A server's URL and its process, with settings as VOICECHAT__ names them."""
+def _serving(within: Sequence[str] = (), **settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A server's URL and its process, with settings as VOICECHAT__ names them; `within` is the command that runs it."""
     own = {key: value for key, value in os.environ.items() if not key.upper().startswith("VOICECHAT__")}
     engines = {"ASR__ENGINE": "pocketsphinx", "TTS__ENGINE": "espeak", "AGENT__ENGINE": "faq"}
     chosen = {f"VOICECHAT__{key}": value for key, value in {**engines, **settings}.items()}
-    command = [sys.executable, "-m", "voicechat", "serve", "--port", "0"]
+    command = [*within, sys.executable, "-m", "voicechat", "serve", "--port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, env={**own, **chosen}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -88,7 +97,8 @@ def server(serve: Serve) -> Iterator[str]:
 def browse() -> Iterator[Browse]:
     """Opens a browser and gives a context of it: `hears` is the WAV at its microphone, `allowed` the permission.
 
-    `trusts` is the digest of a public key whose certificates it believes.
+    `trusts` is the digest of a public key whose certificates it believes, `also` are more of its flags, `program` runs
+    it if not the plain Chromium.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     if CHROMIUM is None:
@@ -97,13 +107,19 @@ def browse() -> Iterator[Browse]:
     with ExitStack() as stack:
         playwright = stack.enter_context(sync_api.sync_playwright())
 
-        def open_browser(hears: Path | None = None, allowed: bool = True, trusts: str = "") -> "BrowserContext":
-            flags = [*FLAGS, "--use-fake-ui-for-media-stream"] if allowed else FLAGS
+        def open_browser(
+            hears: Path | None = None,
+            allowed: bool = True,
+            trusts: str = "",
+            also: Sequence[str] = (),
+            program: str | None = CHROMIUM,
+        ) -> "BrowserContext":
+            flags = [*FLAGS, *also, *(["--use-fake-ui-for-media-stream"] if allowed else [])]
             if trusts:
                 flags = [*flags, f"--ignore-certificate-errors-spki-list={trusts}"]
             if hears is not None:
                 flags = [*flags, f"--use-file-for-fake-audio-capture={hears}%noloop"]
-            browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+            browser: Browser = playwright.chromium.launch(executable_path=program, args=flags)
             stack.callback(browser.close)
             context = browser.new_context()
             context.add_init_script(WATCH)

@@ -32,15 +32,17 @@ let typed = false; // the latest call began with typing
 async function start({ typing = false } = {}) {
   typed = typing;
   keyForm.hide();
+  context ??= new AudioContext();
+  context.resume();
   const mine = new Call({
+    context,
+    speaker: at("answer"),
     onEvent: (event) => call === mine && conversation.take(event),
-    onAnswer: hear,
+    onAnswer: (node) => call === mine && hear(node),
     onLost: (problem) => call === mine && fail(problem),
   });
   call = mine;
   show("connecting", "connecting");
-  context ??= new AudioContext();
-  context.resume();
   try {
     const track = typing ? silentTrack(context) : await openMicrophone(devices.value);
     if (call !== mine) {
@@ -55,6 +57,7 @@ async function start({ typing = false } = {}) {
   }
   if (call !== mine) return false;
   show("live", "idle");
+  at("detour").hidden = !mine.byDetour;
   offerMicrophones();
   stayAwake();
   requestAnimationFrame(draw);
@@ -75,13 +78,13 @@ function fail(error) {
 }
 
 function finish() {
-  call?.hangUp();
-  call = null;
-  rest();
   heard?.close();
   spoken?.close();
   heard = spoken = null;
-  at("answer").srcObject = null;
+  call?.hangUp();
+  call = null;
+  rest();
+  at("detour").hidden = true;
   stage.mute(false);
   stage.sound(0, 0);
   conversation.end();
@@ -104,16 +107,16 @@ function label(words) {
   talk.firstElementChild.textContent = words;
 }
 
-/** The answer's sound begins: play it and measure it. */
-function hear(track) {
-  at("answer").srcObject = new MediaStream([track]);
-  spoken = new Meter(context, track);
+/** The answer's sound comes: measure it. */
+function hear(node) {
+  spoken?.close();
+  spoken = new Meter(node);
 }
 
 /** Notes what is being sent; a track of silence counts as muted. */
 function useTrack(track, isMicrophone) {
   heard?.close();
-  heard = isMicrophone ? new Meter(context, track) : null;
+  heard = isMicrophone ? new Meter(context.createMediaStreamSource(new MediaStream([track]))) : null;
   if (isMicrophone) track.onended = () => call?.track === track && loseMicrophone();
   showMute(!isMicrophone);
 }

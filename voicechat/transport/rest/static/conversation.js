@@ -58,6 +58,8 @@ export class Conversation {
       this.transcript.finish(item_id, "user", transcript),
     "conversation.item.input_audio_transcription.failed": ({ item_id }) => this.transcript.drop(item_id),
     "conversation.item.added": ({ item }) => this.#added(item),
+    "conversation.item.truncated": ({ item_id }) => this.send({ type: "conversation.item.retrieve", item_id }),
+    "conversation.item.retrieved": ({ item }) => this.#shortened(item),
     "conversation.item.deleted": ({ item_id }) => this.transcript.drop(item_id),
     "response.created": () => {
       this.#answering = true;
@@ -81,6 +83,11 @@ export class Conversation {
     const text = textOf(item);
     if (item.role === "user" && text) this.transcript.finish(item.id, item.role, text);
     else this.transcript.place(item.id, item.role);
+  }
+
+  /** What we have heard of an answer, where our own count of it says so. */
+  #shortened(item) {
+    this.transcript.finish(item.id, item.role, textOf(item), { interrupted: true });
   }
 
   #answered({ status, status_details, output }) {

@@ -8,6 +8,12 @@ export function credentials() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
+/** The sub-protocols of a WebSocket, which has no headers of its own in a browser. */
+export function protocols() {
+  const key = sessionStorage.getItem(SLOT);
+  return key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
+}
+
 /** The form that asks for a key. */
 export class KeyForm {
   /** `onKey()` is called when there is one to try. */

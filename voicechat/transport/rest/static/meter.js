@@ -1,4 +1,4 @@
-/** How loud a track is. */
+/** How loud a node's sound is. */
 
 const QUIET_DB = -60;
 const LOUD_DB = -15;
@@ -8,10 +8,10 @@ export class Meter {
   #samples = new Float32Array(1024);
   #level = 0;
 
-  constructor(context, track) {
-    this.analyser = new AnalyserNode(context, { fftSize: this.#samples.length });
-    this.source = context.createMediaStreamSource(new MediaStream([track]));
-    this.source.connect(this.analyser);
+  constructor(node) {
+    this.analyser = new AnalyserNode(node.context, { fftSize: this.#samples.length });
+    this.node = node;
+    node.connect(this.analyser);
   }
 
   /** 0 for quiet to 1 for loud; call it once per drawn frame. */
@@ -26,6 +26,6 @@ export class Meter {
   }
 
   close() {
-    this.source.disconnect();
+    this.node.disconnect(this.analyser);
   }
 }
