@@ -143,6 +143,22 @@ async def test_recording_is_understood_in_parts_and_in_whole() -> None:
 
 
 
+async def test_context_of_a_recording_comes_back_with_its_transcript() -> None:
+    context = {"conversation_id": "01J", "satellite": "kitchen"}
+    async with connected() as program:
+        await program.say("transcribe", {"language": "en", "context": context})
+        await program.say("audio-start", SOUND)
+        await program.say("audio-stop")
+        told = await program.until("transcript-stop")
+        await program.say("transcribe", {})
+        await program.say("audio-start", SOUND)
+        await program.say("audio-stop")
+        without = await program.until("transcript-stop")
+    told = [event for event in told if event.type in ("transcript-start", "transcript")]
+    assert [event.data["context"] for event in told] == [context] * 2
+    assert not [event for event in without if "context" in event.data]
+
+
 async def test_second_recording_is_as_good_as_the_first_and_chooses_for_itself() -> None:
     studio = ScriptedStudio()
     async with connected(studio) as program:

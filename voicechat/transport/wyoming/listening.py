@@ -38,6 +38,7 @@ class Listening:
         self._studio, self._models, self._send = studio, models, send
         self._language: str | None = None
         self._model = ""
+        self._about: dict[str, object] = {}  # the program's own context, which comes back with the transcript
         self._hearer: Hearer | None = None
         self._held = AsyncExitStack()
         self._job = Job()
@@ -55,6 +56,7 @@ class Listening:
         self._language = language if _LANGUAGE.fullmatch(language) else None
         name = wish.text("name", longest=128) if wish.has("name") else ""
         self._model = self._models.get(name, name)
+        self._about = {"context": wish.inner("context").values} if wish.has("context") else {}
 
     async def start(self) -> None:
         await self.close()
@@ -64,7 +66,7 @@ class Listening:
         self._held.push_async_callback(self._hearer.close)
         self._resampler = Resampler(LISTEN_RATE, LISTEN_RATE)
         self._seconds, self._told = 0.0, ""
-        await self._send(Event("transcript-start", self._spoken_in(self._language)))
+        await self._send(Event("transcript-start", {**self._spoken_in(self._language), **self._about}))
 
     async def chunk(self, about: Fields, payload: bytes) -> None:
         """Sound outside of a recording is dropped."""
@@ -89,7 +91,8 @@ class Listening:
         await self._hear(self._hearer, self._resampler.flush())
         transcript = await self._done(self._hearer.finish())
         await self._tell(transcript.text)
-        await self._send(Event("transcript", {"text": transcript.text, **self._spoken_in(transcript.language)}))
+        told = {"text": transcript.text, **self._spoken_in(transcript.language), **self._about}
+        await self._send(Event("transcript", told))
         await self._send(Event("transcript-stop"))
         self._job.outcome = Outcome.DONE
         await self.close()
