@@ -92,8 +92,7 @@ class Obeying:
                 session.emit(ToolsListed(session.new_id("item"), label, tools, session.last_id()))
 
     def _create(self, command: CreateReply) -> None:
-        if not self._session.settings.answers:
-            raise BadMessage("response_not_available", "this session only transcribes: nothing is answered in it")
+        self._check_answers()
         if command.items is not None:
             command = replace(command, items=tuple(map(self._known, command.items)))
         if self._answering.put_in(command):
@@ -109,7 +108,12 @@ class Obeying:
         """The item, or that of the history with this id."""
         return self._session.history[self._session.place(item)] if isinstance(item, str) else item
 
+    def _check_answers(self) -> None:
+        if not self._session.settings.answers:
+            raise BadMessage("response_not_available", "this session only transcribes: nothing is answered in it")
+
     def _ask(self, command: Ask) -> None:
+        self._check_answers()
         self._answering.give_way(command.text)
         self._session.add(Item(self._session.new_id("item"), Role.USER, command.text))
         self._make_answer(CreateReply(speaks=command.speaks))
@@ -120,7 +124,7 @@ class Obeying:
             raise BadMessage("call_not_found", f"no tool was called as {command.call[:64]!r}", param="call_id")
         result = Item(session.new_id("item"), Role.USER, command.output, kind=Kind.OUTPUT, call=command.call)
         session.add(result)
-        if not awaited(session.history):
+        if session.settings.answers and not awaited(session.history):
             self._make_answer(CreateReply())
 
     def _cancel(self, command: CancelReply) -> None:

@@ -1,0 +1,157 @@
+"""Sessions in which nothing is answered, and recordings that are read before an answer: on virtual time."""
+
+import numpy as np
+
+from tests.fakes import InlineLane, ScriptedAgent, ScriptedAsr, loud, quiet
+from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
+from voicechat.audio import AudioFrame
+from voicechat.commands import AddItem, Ask, CancelReply, CommitInput, CreateReply, DeleteItem, UpdateSettings
+from voicechat.config import AgentSettings, Settings, TurnSettings
+from voicechat.conversation import Item, Role, SessionSettings, TurnDetection
+from voicechat.events import (
+    Failed,
+    ItemDeleted,
+    ReplyFinished,
+    ReplyStarted,
+    State,
+    TranscriptFailed,
+    TranscriptFinal,
+)
+
+MUTE = SessionSettings(answers=False, turns=TurnDetection(idle=5.0))
+SOUND = AudioFrame(np.full(48_000, 8000, np.int16), 24_000)
+"""2 s."""
+
+
+def recording(id: str) -> AddItem:
+    return AddItem(Item(id, Role.USER, "", spoken=True), sound=SOUND)
+
+
+def test_what_is_said_is_transcribed_and_neither_answered_nor_drafted_nor_asked_after() -> None:
+    async def caller(call: Call) -> None:
+        for sound in (loud(1.0), quiet(2.0), loud(1.0), quiet(20.0)):
+            call.peer.hears(sound)
+        await until(call, TranscriptFinal, 2)
+        call.peer.asks(CommitInput(event_id="e1"))
+        call.peer.asks(Ask("hello?", event_id="e2"))
+        await until(call, Failed, 2)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("one", "two"), session_settings=MUTE), caller)
+    assert [event.text for event in of(call, TranscriptFinal)] == ["one", "two"]
+    assert texts(call)[:2] == [("user", "one"), ("user", "two")]
+    assert of(call, ReplyStarted) == [] and call.agent.asked == []
+    assert [(event.code, event.event_id) for event in of(call, Failed)] == [
+        ("input_audio_buffer_commit_empty", "e1"), ("response_not_available", "e2")
+    ]  # fmt: skip
+
+
+def test_recogniser_that_stalls_is_told_and_nothing_is_said_of_it() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        await until(call, TranscriptFailed)
+        assert call.session.floor.state is State.IDLE
+        call.peer.hangs_up()
+
+    settings = Settings(turn=TurnSettings(give_up=5.0))
+    call = converse(Call(lane=InlineLane(60.0), session_settings=MUTE, settings=settings), caller)
+    assert [event.code for event in of(call, TranscriptFailed)] == ["stalled"]
+    assert of(call, ReplyStarted) == []
+
+
+def test_answer_that_was_asked_for_is_forgotten_when_nothing_shall_be_answered() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        call.peer.asks(CreateReply())
+        call.peer.asks(UpdateSettings({"answers": False}))
+        call.peer.hears(quiet(3.0))
+        await until(call, TranscriptFinal)
+        call.peer.hears(quiet(1.0))
+        call.peer.hangs_up()
+
+    call = converse(Call(), caller)
+    assert of(call, ReplyStarted) == []
+
+
+def test_greeting_obeys_what_was_asked_before_the_session_began() -> None:
+    async def caller(call: Call) -> None:
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = Call(settings=Settings(agent=AgentSettings(greeting="welcome in")))
+    real = call.make_peer
+
+    def asking() -> object:
+        peer = real()
+        peer.asks(UpdateSettings({"speaks": False}))
+        return peer
+
+    call.make_peer = asking  # type: ignore[assignment]
+    converse(call, caller)
+    [started] = of(call, ReplyStarted)
+    assert not started.speaks
+    assert kinds(call)[:3] == ["SessionStarted", "SettingsChanged", "ReplyStarted"]
+
+
+def test_answer_waits_for_all_recordings_before_it() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(recording("a"))
+        call.peer.asks(recording("b"))
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("one", "two"), lane=InlineLane(0.3)), caller)
+    [[(_, asked)]] = call.agent.asked
+    assert sorted(asked.split("\n")) == ["one", "two"]
+    assert [event.seconds for event in of(call, TranscriptFinal)] == [2.0, 2.0]
+
+
+def test_answer_that_is_called_off_is_not_made_when_the_recording_is_read() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(recording("a"))
+        call.peer.asks(CreateReply())
+        call.peer.asks(CancelReply())
+        await until(call, TranscriptFinal)
+        call.peer.hears(quiet(1.0))
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("one"), lane=InlineLane(0.3)), caller)
+    assert of(call, ReplyStarted) == []
+
+
+def test_recording_whose_item_is_deleted_meanwhile_leaves_no_trace_in_the_history() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(recording("a"))
+        call.peer.asks(DeleteItem("a"))
+        await until(call, ItemDeleted)
+        await until(call, TranscriptFinal)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("one"), lane=InlineLane(0.3)), caller)
+    assert call.session.history == []
+
+
+def test_session_that_ends_stops_reading() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(recording("a"))
+        call.peer.hears(quiet(0.5))
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("never read"), lane=InlineLane(10.0)), caller)
+    assert of(call, TranscriptFinal) == []
+    assert call.asr.open_streams == 0
+
+
+def test_recording_given_while_an_answer_is_spoken_does_not_disturb_it() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        await until(call, ReplyStarted)
+        call.peer.asks(recording("a"))
+        call.peer.asks(CreateReply(event_id="e1"))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("one"), agent=ScriptedAgent([LONG])), caller)
+    assert of(call, ReplyFinished)[0].text == LONG
+    assert [event.code for event in of(call, Failed)] == ["conversation_already_has_active_response"]
