@@ -29,6 +29,15 @@ ARGUMENTS: Final = {"hall": "dinosaurs"}
 """What is called for a client that offers any tool; the result is then read out."""
 
 
+HOW_OFTEN: Final = "How often have I asked?"
+"""Its answer is known to who has the whole conversation only."""
+
+
+def counted(times: int) -> str:
+    """The answer to HOW_OFTEN."""
+    return f"You have asked {times} times."
+
+
 def read_out(result: str) -> str:
     """The answer once a tool has said `result`."""
     return f"The guide says: {result}"
@@ -40,6 +49,8 @@ def deltas(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     last = messages[-1]
     if last["role"] == "tool":
         yield from _spoken(read_out(str(last["content"])))
+    elif HOW_OFTEN in str(last["content"]):
+        yield from _spoken(counted(sum(message["role"] == "user" for message in messages)))
     elif "dinosaurs" not in str(last["content"]):
         yield from _spoken(GREETING)
     elif request.get("tools"):

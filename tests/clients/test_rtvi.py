@@ -39,7 +39,7 @@ def played() -> dict[str, Played]:
 
 @pytest.fixture
 def play(house: House, browse: Browse, played: dict[str, Played]) -> Play:
-    """Plays a scene: turn, interrupt, tool, typed or leave."""
+    """Plays a scene: turn, interrupt, tool, typed, lost or leave."""
 
     def play(scene: str) -> Played:
         if scene not in played:
@@ -92,6 +92,15 @@ def test_typed_text_is_answered_aloud(play: Play) -> None:
 
     assert scene.said()[-1] == ("assistant", chat.BRIEF)
     assert scene.all("error") == []
+
+
+def test_conversation_goes_on_by_another_connection(play: Play) -> None:
+    scene = play("lost")
+
+    assert scene.said()[-2:] == [("assistant", chat.BRIEF), ("assistant", chat.counted(2))]
+    assert scene.all("error") == [] and len(scene.all("closed")) == 1
+    assert scene.left
+    assert [line["reason"] for line in scene.log if line["event"] == "session ended"] == ["hung_up"] * 2
 
 
 @pytest.mark.parametrize("scene", ["turn", "interrupt", "tool", "typed", "leave"])

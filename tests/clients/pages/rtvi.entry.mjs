@@ -24,6 +24,13 @@ async function heard(peers) {
   return { seconds: sound.totalSamplesDuration, energy: sound.totalAudioEnergy };
 }
 
+/** The transport gives its connection up and makes another, as it does by itself when it was lost for ten seconds. */
+async function lose(transport, peers) {
+  transport.attemptReconnection(true);
+  while (peers.length < 2 || peers.at(-1).connectionState !== "connected") await wait(0.1);
+  await wait(0.5); // its channel opens
+}
+
 /** Whatever is connected from now on. */
 function watched() {
   const peers = [];
@@ -41,7 +48,7 @@ export async function play(url, key, scene) {
 
   // The package's usual media manager loads its code from elsewhere.
   const transport = new SmallWebRTCTransport({ mediaManager: new WavMediaManager() });
-  const client = new PipecatClient({ transport, enableMic: scene !== "typed", enableCam: false });
+  const client = new PipecatClient({ transport, enableMic: scene !== "typed" && scene !== "lost", enableCam: false });
   client.on(RTVIEvent.Error, ({ data }) => tell("error", { message: data?.error ?? data?.message }));
   client.on(RTVIEvent.MessageError, ({ data }) => tell("error", { message: data?.error }));
   client.on(RTVIEvent.Disconnected, () => tell("disconnected"));
@@ -78,12 +85,19 @@ export async function play(url, key, scene) {
   });
   tell("connected", { version: ready.version, library: ready.about.library });
 
-  if (scene === "typed") client.sendText("Where are the dinosaurs?");
+  if (scene === "typed" || scene === "lost") client.sendText("Where are the dinosaurs?");
   await audible;
   await answered;
   const whole = [...segments.values()].every(([, status]) => status === "completed");
   tell(scene === "interrupt" ? "cut" : "said", { role: "assistant", text: words(), whole });
   tell("sound", await heard(peers));
+  if (scene === "lost") {
+    await lose(transport, peers);
+    const again = until(client, RTVIEvent.BotStoppedSpeaking);
+    client.sendText("How often have I asked?");
+    await again;
+    tell("said", { role: "assistant", text: words(), whole: true });
+  }
 
   if (scene === "leave") {
     const left = until(client, RTVIEvent.Disconnected);

@@ -215,6 +215,7 @@ async def test_conversation_goes_on_where_the_connection_was_lost() -> None:
         await once_more.wait_for("bot-stopped-speaking")
         asked = [message["data"]["text"] for message in once_more.told if message["type"] == "user-llm-text"]
         assert asked == ["And then?"] and "server-message" not in once_more.kinds
+        assert "signalling" not in client.kinds, "who is told that the bot has left, leaves"
     first, second, third = reception.agent.asked
     assert second == [("user", "Hello"), ("assistant", "one two three"), ("user", "And now?")]
     assert third == [*second, ("assistant", "four"), ("user", "And then?")]

@@ -26,7 +26,6 @@ from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.fields import Fields, parse
 from voicechat.transport.realtime.calls import Call, Calls, Language
 from voicechat.transport.realtime.messages import Messages
-from voicechat.transport.rtvi.past import Past
 from voicechat.transport.rtvi.wire import CHANNEL, RtviWire
 from voicechat.transport.webrtc.sdp import candidates, credentials, read_candidate
 
@@ -49,7 +48,7 @@ class RtviCalls:
     def __init__(self, settings: Settings, calls: Calls) -> None:
         self._settings, self._calls = settings, calls
         self._started: dict[str, str | None] = {}
-        self._pasts: dict[str, Past] = {}  # of calls that are there or were a moment ago
+        self._wires: dict[str, RtviWire] = {}  # of calls that are there or were a moment ago
 
     def routes(self) -> list[web.AbstractRouteDef]:
         found: list[web.AbstractRouteDef] = [web.post("/start", self._start)]
@@ -85,11 +84,11 @@ class RtviCalls:
         if known is not None:
             await self._leave(known)
 
-        past = self._pasts.get(known) if known is not None else None
-        wire = RtviWire(_now, ready=restarts, new=restarts and past is None)
+        before = self._wires.get(known) if known is not None else None
+        wire = RtviWire(_now, ready=restarts, new=restarts and before is None)
         admitted = admission.of(request)
         wishes = [*self._tools(), *_commands(self._settings, admitted.update(), *updates)]
-        wishes += past.begin() if past is not None else []
+        wishes += before.past.begin() if before is not None else []
         call = await self._calls.begin(
             sdp.encode(errors="replace"),
             Language(lambda _: wire, CHANNEL),
@@ -97,7 +96,7 @@ class RtviCalls:
             key=admitted.name,
             first=lambda _: wishes,
         )
-        self._remember(call, wire.past)
+        self._remember(call, wire)
         return _answer(call.peer.answer_sdp, call.name)
 
     @scope(Scope.TALK)
@@ -142,11 +141,11 @@ class RtviCalls:
         await call.peer.add([candidate for candidate in found if candidate is not None])
         return _answer(call.peer.answer_sdp, name)
 
-    def _remember(self, call: Call, past: Past) -> None:
+    def _remember(self, call: Call, wire: RtviWire) -> None:
         """Until its caller can come back no more."""
         loop = asyncio.get_running_loop()
-        self._pasts[call.name] = past
-        call.task.add_done_callback(lambda _: loop.call_later(RETURN, self._pasts.pop, call.name, None))
+        self._wires[call.name] = wire
+        call.task.add_done_callback(lambda _: loop.call_later(RETURN, self._wires.pop, call.name, None))
 
     async def _leave(self, name: str) -> None:
         """The caller comes back: the old call ends, if it is still there, and gives up its place."""
@@ -154,6 +153,8 @@ class RtviCalls:
             call = self._calls.find(name)
         except PeerError:
             return
+        if name in self._wires:
+            self._wires[name].leave()
         call.peer.hang_up()
         await asyncio.wait({call.task}, timeout=_LEAVING)
 

@@ -65,6 +65,7 @@ class RtviWire:
     def __init__(self, now: Callable[[], datetime], *, ready: bool = False, new: bool = False) -> None:
         self.past = Past()
         self._now, self._ready, self._new = now, ready, new
+        self._left = False
         self._messages = RtviMessages()
         self._held: list[Message] = []
         self._answers: list[Message] = []
@@ -99,6 +100,10 @@ class RtviWire:
                 self._refuse(id, error.message)
         return None
 
+    def leave(self) -> None:
+        """The client has another connection. If it still heard on this one that the bot leaves, it would leave, too."""
+        self._left = True
+
     def answers(self) -> list[dict[str, object]]:
         return [_labelled(message) for message in self._answers]
 
@@ -124,9 +129,11 @@ class RtviWire:
     # What the client is told
 
     def encode(self, event: Event) -> list[dict[str, object]]:
+        self.past.hear(event)
+        if self._left:
+            return []
         if isinstance(event, SessionEnded):
             return [{"type": "signalling", "message": {"type": "peerLeft"}}]
-        self.past.hear(event)
         told = self._tell(event)
         if self._ready:
             return [_labelled(message) for message in told]
