@@ -5,7 +5,7 @@ import { ENDED, LOST, Problem, ofResponse, unreachable } from "./problem.js";
 import { NoWay } from "./no_way.js";
 
 const CALLS = "v1/realtime/calls";
-const GATHERING_MS = 1000; // a VPN or a slow STUN server can hold gathering up for many seconds
+const GATHERING_MS = 1000; // own addresses come within 20 ms; without any, or with a VPN, gathering may never end
 const OPENING_MS = 4000; // usually 0.5 s; a check or a handshake whose packet is lost is repeated after 0.5 to 1 s
 const RECOVERY_MS = 5000; // a peer that changes networks is "disconnected" for a moment
 const GOODBYE_MS = 2000;
@@ -92,7 +92,7 @@ export class RtcLine {
     }
   }
 
-  /** Resolves when there is something to offer. */
+  /** Resolves when there are addresses to offer, and rejects with NoWay where there are none. */
   async #gather() {
     const peer = this.#peer;
     await new Promise((resolve) => {
@@ -101,8 +101,7 @@ export class RtcLine {
       setTimeout(resolve, GATHERING_MS);
       check();
     });
-    const complete = peer.iceGatheringState === "complete";
-    if (complete && !CANDIDATE.test(peer.localDescription.sdp)) throw new NoWay("the browser has no address for WebRTC");
+    if (!CANDIDATE.test(peer.localDescription.sdp)) throw new NoWay("the browser has no address for WebRTC");
   }
 
   async #post(sdp) {
