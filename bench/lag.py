@@ -126,11 +126,9 @@ async def serving() -> AsyncIterator[str]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(settings, ready=ready.set_result, stop=stop))
+    running.add_done_callback(lambda _: ready.cancel())
     try:
-        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        yield ready.result().split()[3]
+        yield (await ready).split()[3]
     finally:
         stop.set()
         await running

@@ -167,7 +167,7 @@ def test_server_that_others_could_reach_wants_a_key_and_tls(arguments: tuple[str
     [
         (("--behind-proxy", "proxy"), {}, "serve: access.behind_proxy.0: found 'proxy'"),
         (("--tls-cert", "none.pem"), {}, "server.tls_key: is missing; a certificate and its key go together"),
-        ((), {"VOICECHAT_KEYS": f"kitchen {SECRET}"}, "VOICECHAT_KEYS: found 2 words; expected: "),
+        ((), {"VOICECHAT_KEYS": f"kitchen {SECRET}"}, "VOICECHAT_KEYS:1: found 2 words; expected: "),
         ((), {"VOICECHAT__ACCESS__KEYS": "none.txt"}, "access.keys: none.txt cannot be read: No such file"),
         ((), {"VOICECHAT__ACCESS__ORIGINS": "*"}, "VOICECHAT__ACCESS__ORIGINS: access.origins.0: found '*'; allowed: "),
     ],
