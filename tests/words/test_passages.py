@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from voicechat.audio import LISTEN_RATE, Samples
-from voicechat.words.passages import LONGEST_STEPS, Passages, Stretch, pause_steps
+from voicechat.audio import LISTEN_RATE, Samples, level
+from voicechat.words.passages import LONGEST_STEPS, Passages, Stretch, levels, pause_steps
 
 
 def voice(seconds: float, size: int = 8000) -> Samples:
@@ -76,3 +76,11 @@ def test_no_sound_of_a_voice_is_lost() -> None:
     sounds = [voice(3.0), quiet(1.0), voice(30.0), quiet(0.3), voice(1.0)]
     kept = np.concatenate([piece.samples for piece in found(*sounds)])
     assert np.count_nonzero(kept) == np.count_nonzero(np.concatenate(sounds))
+
+
+def test_manylevels_are_what_each_is() -> None:
+    rng = np.random.default_rng(2)
+    noises = [rng.normal(0, size, 1600).astype(np.int16) for size in (1, 99)]
+    steps = [quiet(0.1), voice(0.1, 32767), voice(0.1, -32768), *noises]
+    assert levels(steps) == pytest.approx([level(step) for step in steps], abs=0.01)
+    assert levels([]) == []
