@@ -20,6 +20,8 @@ pytestmark = pytest.mark.browser
 NO_UDP = ["--webrtc-ip-handling-policy=disable_non_proxied_udp"]
 """As firms forbid WebRTC to their browsers: no address is gathered."""
 
+SCREENS = [(360, 640), (390, 844), (844, 390), (1280, 800)]
+
 SECRET = "key-of-one-who-talks"
 
 Serve = Callable[..., AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]]
@@ -176,6 +178,19 @@ def test_muted_microphone_sends_silence_and_another_can_be_chosen(browse: Browse
     expect(page.locator("body[data-call=off]")).to_be_visible()
 
 
+def test_word_of_the_detour_fits_on_every_screen(browse: Browse, server: str) -> None:
+    from playwright.sync_api import expect
+
+    page = browse(also=NO_UDP).new_page()
+    page.goto(server)
+    call(page)
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        for part in ("#detour", "#microphone", "#talk", "#text", "#state"):
+            expect(page.locator(part)).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_key_is_asked_for_and_given_to_the_socket(browse: Browse, serve: Serve, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
@@ -216,6 +231,32 @@ def test_full_server_and_one_that_goes_away_are_told_apart(browse: Browse, serve
         expect(second.get_by_role("alert")).to_have_text("The connection was lost.")
         second.get_by_role("button", name="Try again").click()
         expect(second.get_by_role("alert")).to_contain_text("The server can’t be reached.")
+
+
+def test_socket_that_takes_nothing_is_given_up_and_never_filled(browse: Browse, server: str) -> None:
+    from playwright.sync_api import expect
+
+    context = browse(also=NO_UDP)
+    context.add_init_script("""
+        const { get } = Object.getOwnPropertyDescriptor(WebSocket.prototype, "bufferedAmount");
+        Object.defineProperty(WebSocket.prototype, "bufferedAmount", {
+            get() { return window.stuck ? 100000 : get.call(this); },
+        });
+    """)
+    page = context.new_page()
+    wire = watched(page)
+    page.goto(server)
+    call(page)
+    page.evaluate("window.stuck = true")
+    page.wait_for_timeout(200)
+    wire.said.clear()
+    page.wait_for_timeout(500)
+    assert wire.of("input_audio_buffer.append") == []
+    page.evaluate("window.stuck = false")
+    page.wait_for_timeout(500)
+    assert wire.of("input_audio_buffer.append") != [], "a moment of it only leaves out what was said"
+    page.evaluate("window.stuck = true")
+    expect(page.get_by_role("alert")).to_have_text("The connection was lost.")
 
 
 def test_call_whose_packets_are_lost_goes_on_over_the_socket(browse: Browse, serve: Serve) -> None:

@@ -13,6 +13,7 @@ export const LOST = "The connection was lost.";
 export const ENDED = "The server ended the call.";
 export const NO_SOUND_PATH =
   "The server answered, but no sound gets through. A firewall between you and it may be blocking UDP.";
+export const NO_SPEAKER = "The browser does not start its sound. Is a speaker connected?";
 const UNREACHABLE = "The server can’t be reached. Is it running, and are you on its network?";
 const NO_KEY = "This server lets in who has a key.";
 const WRONG_KEY = "The server does not know that key. It may have expired.";

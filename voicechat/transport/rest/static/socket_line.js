@@ -3,11 +3,12 @@
 import { credentials, protocols } from "./key.js";
 import { decode, encode } from "./pcm.js";
 import { Player } from "./player.js";
-import { ENDED, LOST, NO_SOUND_PATH, Problem, ofResponse, unreachable } from "./problem.js";
+import { ENDED, LOST, NO_SOUND_PATH, NO_SPEAKER, Problem, ofResponse, unreachable } from "./problem.js";
 import { Sampler } from "./sampler.js";
 
 const ADDRESS = "v1/realtime";
 const OPENING_MS = 10000;
+const STARTING_MS = 3000; // a context starts within 0.1 s, or never, as in Firefox without a speaker
 const WAITING_BYTES = 65536; // about a second of our sound; what is said while that much waits is not sent
 const STUCK_MS = 5000; // a socket that takes nothing for so long has lost its server
 const ABNORMAL = 1006; // the socket broke, and nobody closed it (RFC 6455, 7.4.1)
@@ -31,6 +32,7 @@ export class SocketLine {
   /** Resolves when the line is up, or closed, and rejects with a Problem. */
   async connect(track) {
     if (!this.context.audioWorklet) throw new Problem(NO_SOUND_PATH); // on insecure pages
+    await this.#start();
     await Promise.all(WORKLETS.map((file) => this.context.audioWorklet.addModule(file)));
     if (this.#over) return;
     this.#player = new Player(this.context, (item, milliseconds) => this.#truncate(item, milliseconds));
@@ -55,6 +57,12 @@ export class SocketLine {
     this.#sampler?.close();
     this.#player?.close();
     this.#socket?.close();
+  }
+
+  async #start() {
+    const patience = new Promise((resolve) => setTimeout(resolve, STARTING_MS));
+    await Promise.race([this.context.resume(), patience]);
+    if (this.context.state !== "running") throw new Problem(NO_SPEAKER);
   }
 
   #open() {
