@@ -95,10 +95,12 @@ class Player extends AudioWorkletProcessor {
     this.#held = false;
   }
 
-  /** The next milliseconds, falling silent, are what is still heard. */
+  /** The next milliseconds, falling silent, are what is still heard; if there are none, those of an earlier fall. */
   #fall() {
-    this.#tail.fill(0);
-    this.#tailAt = 0;
+    if (this.#waiting > 0) {
+      this.#tail.fill(0);
+      this.#tailAt = 0;
+    }
     for (let place = 0; place < this.#tail.length && this.#waiting > 0; place++) this.#tail[place] = this.#next(0);
     this.#gain = 0;
   }
