@@ -33,7 +33,9 @@ export class SocketLine {
   async connect(track) {
     if (!this.context.audioWorklet) throw new Problem(NO_SOUND_PATH); // on insecure pages
     await this.#start();
-    await Promise.all(WORKLETS.map((file) => this.context.audioWorklet.addModule(file)));
+    await Promise.all(WORKLETS.map((file) => this.context.audioWorklet.addModule(file))).catch(() => {
+      throw unreachable();
+    });
     if (this.#over) return;
     this.#player = new Player(this.context, (item, milliseconds) => this.#truncate(item, milliseconds));
     this.onAnswer(this.#player.node);
