@@ -1,7 +1,7 @@
 """Voices laid over noise, as a microphone would hear them, and what the spotter's network sees of them."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.spotter import rooms
 from bench.spotter.voices import JUDGED
 from voicechat import clip
 from voicechat.adapters.spotter.pocketsphinx import Ear
@@ -29,8 +30,13 @@ PROMPT: Final = (0.2, 0.42)
 """Seconds before the voice at which the spotter begins to hear."""
 LOUDNESS: Final = -26.0
 """dB below full scale, of speech, on average."""
-NOISES: Final = 0.0, 5.0, 10.0, 15.0, 20.0, 25.0
-"""Some of the signal-to-noise ratios of training, in dB, above the least of 5."""
+RATIOS: Final = 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0
+"""The signal-to-noise ratios of training, in dB."""
+TIMES: Final = 2
+"""How often each synthetic voice is heard, each time somewhere else."""
+PEOPLE_TIMES: Final = 4
+LONGEST: Final = 21_000
+"""Samples of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +108,40 @@ def spoken(path: Path, dice: np.random.Generator, noise: Floats) -> Scene | None
     if not found:
         return None
     back = kind == "back"
-    first, last = found[0][0], min((found[-1] if back else found[0])[1], found[0][0] + 21_000)
+    sound = sound[max(0, found[0][0] - 800) : _end(found, back) + 800]
+    return _placed(sound, name, voice, dice, noise, back=back)
+
+
+def told(path: Path, dice: np.random.Generator, noise: Floats) -> Iterator[Scene]:
+    """The scenes of a person's recording: what is said after each pause, none of it a back-channel."""
+    sound = read(path)
+    for first, last in bursts(sound):
+        if last - first >= LISTEN_RATE // 4:
+            part = sound[max(0, first - 800) : min(last, first + LONGEST) + 800]
+            scene = _placed(part, path.stem, path.stem, dice, noise, back=False)
+            if scene is not None:
+                yield scene
+
+
+def _placed(
+    sound: Floats, name: str, voice: str, dice: np.random.Generator, noise: Floats, *, back: bool
+) -> Scene | None:
+    """The sound somewhere else, in noise, at another level; None where nothing is left of it, or it is too long."""
+    sound = rooms.moved(sound, dice)
+    found = bursts(sound)
+    if not found:
+        return None
+    first, last = found[0][0], _end(found, back)
     if back and last - first > 1.15 * LISTEN_RATE:
         return None
-    start = max(0, first - 800)
-    sound = sound[start : last + 800]
-    tilt = float(dice.uniform(-0.4, 0.5))  # another microphone
-    sound = np.append(sound[:1], sound[1:] + tilt * sound[:-1])
-    mixed = over_noise(sound, noise, 5 + float(dice.choice(NOISES)), LOUDNESS + float(dice.uniform(-6, 6)))
-    onset = LEAD + (first - start) / LISTEN_RATE
-    return Scene(name, voice, back, name in JUDGED, mixed, onset, (last - first) / LISTEN_RATE)
+    mixed = over_noise(sound, noise, float(dice.choice(RATIOS)), LOUDNESS + float(dice.uniform(-8, 8)))
+    onset, seconds = LEAD + first / LISTEN_RATE, (last - first) / LISTEN_RATE
+    return Scene(name, voice, back, name in JUDGED, mixed, onset, seconds)
+
+
+def _end(found: Sequence[tuple[int, int]], back: bool) -> int:
+    """Of a back-channel, or of a sentence's first words."""
+    return min((found[-1] if back else found[0])[1], found[0][0] + LONGEST)
 
 
 def beds(folder: Path) -> list[Floats]:
@@ -149,16 +179,24 @@ def lesson(scene: Scene, mean: Floats, dice: np.random.Generator) -> Lesson:
     return Lesson(scene.voice, scene.back_channel, seen, onset + 5, min(SEEN, onset + min(length, 40)))
 
 
-def _teach(path: Path, noises: Sequence[Floats], mean: Floats) -> Lesson | None:
-    dice = np.random.default_rng(zlib.crc32(path.name.encode()))
-    noise = noises[int(dice.integers(len(noises)))]
-    scene = spoken(path, dice, np.roll(noise, int(dice.integers(len(noise)))))
-    return None if scene is None else lesson(scene, mean, dice)
+def _teach(path: Path, noises: Sequence[Floats], mean: Floats, people: bool) -> list[Lesson]:
+    learnt = []
+    for time in range(PEOPLE_TIMES if people else TIMES):
+        dice = np.random.default_rng(zlib.crc32(f"{path.name} {time}".encode()))
+        noise = noises[int(dice.integers(len(noises)))]
+        noise = np.roll(noise, int(dice.integers(len(noise))))
+        scenes = told(path, dice, noise) if people else [spoken(path, dice, noise)]
+        learnt += [lesson(scene, mean, dice) for scene in scenes if scene is not None]
+    return learnt
 
 
-def lessons(folder: Path, mean: Floats) -> list[Lesson]:
-    """Those of all voices in the folder."""
-    teach = partial(_teach, noises=beds(folder), mean=mean)
+def lessons(folder: Path, people: Sequence[Path], mean: Floats) -> list[Lesson]:
+    """Those of all voices in the folder, and of people's recordings."""
+    noises = beds(folder)
     with ProcessPoolExecutor(2) as workers:
-        found = workers.map(teach, sorted(folder.glob("*.wav")), chunksize=64)
-        return [one for one in found if one is not None]
+        found: list[Lesson] = []
+        for paths, human in ((sorted(folder.glob("*.wav")), False), (sorted(people), True)):
+            teach = partial(_teach, noises=noises, mean=mean, people=human)
+            for learnt in workers.map(teach, paths, chunksize=32):
+                found += learnt
+        return found

@@ -1,8 +1,9 @@
 """Tells "mhm", "okay" or "right" from the beginning of a sentence by its first phones, a fifth of a second into it.
 
 PocketSphinx's acoustic model, made from human voices, says how well each phone explains each moment. A small recurrent
-network follows that and weighs whether a back-channel could begin like this. It has been trained on synthetic voices
-by bench/spotter; that it hears phones and not sound is why it knows human voices, too.
+network follows that and weighs whether a back-channel could begin like this. It has been trained by bench/spotter on
+synthetic voices, and on people who do not say back-channels; that it hears phones and not sound is why it knows human
+voices, too.
 """
 
 import math
@@ -50,7 +51,7 @@ class Ear:
         """(steps, inputs): the steps of 20 ms that are complete with the sound of shape (n,); 40 ms late."""
         fresh = self._front.hear(samples)
         if len(fresh) and not len(self._cepstra):
-            fresh = np.concatenate((fresh[:1].repeat(REACH, axis=0), fresh))
+            fresh = np.concatenate((fresh[:1].repeat(REACH + 1, axis=0), fresh))  # one more, and no frame waits alone
         self._cepstra = np.concatenate((self._cepstra, self._levelled(fresh)))
         count = (len(self._cepstra) - 2 * REACH) // PAIR * PAIR
         if count <= 0:
