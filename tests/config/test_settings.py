@@ -101,6 +101,14 @@ def test_environment_overrides_the_file(tmp_path: Path) -> None:
     assert (settings.asr.device, settings.asr.language, settings.turn.silence) == ("cpu", "de", 0.7)
 
 
+@pytest.mark.parametrize(
+    ("given", "read"), [("mhm, go on", ("mhm", "go on")), ("[mhm]", ("mhm",)), ("[]", ()), ("", ())]
+)
+def test_lists_in_the_environment_have_commas_between(given: str, read: tuple[str, ...]) -> None:
+    settings = load(VOICECHAT__TURN__BARGE_IN__BACK_CHANNELS=given, VOICECHAT__TTS__PRELOAD=given)
+    assert settings.turn.barge_in.back_channels == settings.tts.preload == read
+
+
 def test_environment_overrides_dotenv_which_overrides_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, "server: {port: 1, host: a}\nasr: {language: de}")
     dotenv = tmp_path / ".env"

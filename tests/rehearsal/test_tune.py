@@ -50,6 +50,18 @@ def test_a_longer_silence_cuts_off_less_and_waits_longer(call: Path) -> None:
     assert tune.notes(tapes, tried) == []
 
 
+def test_without_labels_too_it_is_told_how_soon_an_answer_is_held(tmp_path: Path) -> None:
+    said = mixing.trimmed(say("Where can I see the dinosaurs, and how do I get there?"))
+    caller = np.concatenate([silence(3.0, LISTEN_RATE), said, silence(3.0, LISTEN_RATE)])
+    bot = np.full(len(caller), 3000, np.int16)
+    write_wav(tmp_path / "call.wav", LISTEN_RATE, caller, bot)
+    tapes, (one,) = tune.run(Settings(), [tmp_path / "call.wav"], None, [])
+    assert tapes[0].guessed
+    figures = one.figures()
+    assert figures["interruptions"] == 1
+    assert figures["pause_p50_ms"] is not None and 20 <= figures["pause_p50_ms"] <= 200
+
+
 def test_what_was_found_is_drawn_and_written(call: Path) -> None:
     tapes, tried = tune.run(Settings(), [call], None, [])
     assert "wait, median, ms" in "".join(ElementTree.fromstring(tune.plot(tried)).itertext())

@@ -4,24 +4,16 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from voicechat.config.section import Count, Section
+from voicechat.config.section import Count, List, Section
 
 _HOST: Final = r"^([A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
 _ORIGIN: Final = r"^[a-z][a-z0-9+.-]*://[^/\s*]+$"
 
 
-def _split(given: object) -> object:
-    """A text, as the environment has it, is a list with commas between."""
-    return [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
-
-
 def _network(given: str) -> str:
     return str(ipaddress.ip_network(given, strict=False))
-
-
-List = BeforeValidator(_split)
 
 
 class AccessSettings(Section):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from voicechat.config.section import Count, Device, Seconds, Section
+from voicechat.config.section import Count, Device, Seconds, Section, Texts
 
 
 class WebrtcVadSettings(Section):
@@ -65,7 +65,7 @@ class AsrSettings(Section):
     language: str = "en"
     deadline: Seconds = 20.0
     """A step of recognition that takes longer has failed."""
-    preload: tuple[str, ...] = ()
+    preload: Texts = ()
     """Models that are loaded at start beside the engine's own."""
     whisper: WhisperSettings = WhisperSettings()
     whisperx: WhisperXSettings = WhisperXSettings()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from voicechat.config.section import Count, Device, Seconds, Section
+from voicechat.config.section import Count, Device, Seconds, Section, Texts
 
 
 class EspeakSettings(Section):
@@ -25,7 +25,7 @@ class TtsSettings(Section):
     """The default voice; empty: the engine's first."""
     interim: str = ""
     """The model that speaks while one that is asked for loads; empty: the one that spoke before."""
-    preload: tuple[str, ...] = ()
+    preload: Texts = ()
     """Models that are loaded at start beside the engine's own."""
     copies: Count = 1
     """Of the engine's own model, each on the device with the most free memory: for more than one GPU."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from voicechat.config.section import Count, Seconds, Section
+from voicechat.config.section import Count, Seconds, Section, Texts
 from voicechat.conversation import Tool
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -55,7 +55,7 @@ class McpSettings(Section):
     url: Address = ""
     token_env: str = ""
     """The environment variable with the bearer token for `url`."""
-    only: tuple[str, ...] = ()
+    only: Texts = ()
     """The tools that may be used; empty: all."""
 
     @model_validator(mode="after")

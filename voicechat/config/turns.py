@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from voicechat.config.section import Seconds, Section
+from voicechat.config.section import Seconds, Section, Texts
 
 
 class WaitingSettings(Section):
@@ -34,13 +34,13 @@ class BargeInSettings(WaitingSettings):
     """Quiet after a pause that lets the answer go on."""
     longest_back_channel: Seconds = 1.0
     """So long a back-channel is waited for; who speaks on interrupts."""
-    back_channels: tuple[str, ...] = (
+    back_channels: Texts = (
         "mhm", "mm", "hmm", "uh huh", "uh", "um", "er", "erm", "ah", "oh", "okay", "ok", "right", "yeah", "yes", "yep",
         "sure", "i see", "got it", "go on", "all right", "alright", "wow", "really", "good", "great", "nice", "cool",
         "exactly", "of course",
     )  # fmt: skip
     """Said without wanting the floor."""
-    stop_phrases: tuple[str, ...] = (
+    stop_phrases: Texts = (
         "stop", "wait", "hold on", "hang on", "be quiet", "shut up", "enough", "that's enough", "pause", "never mind",
         "one moment", "excuse me",
     )  # fmt: skip

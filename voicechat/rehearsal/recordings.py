@@ -13,7 +13,7 @@ from voicechat.audio import FRAME_SECONDS, LISTEN_RATE, AudioFrame, Framer, Samp
 from voicechat.config import Settings
 from voicechat.errors import VoicechatError
 from voicechat.protocols import VadEngine
-from voicechat.rehearsal.score import Label, Meaning, parse, supposed
+from voicechat.rehearsal.score import QUIET_FRAMES, Label, Meaning, parse, supposed
 from voicechat.rehearsal.tape import Scene
 
 LEAD_SECONDS: Final = 2.0
@@ -21,6 +21,9 @@ LEAD_SECONDS: Final = 2.0
 
 SHORT_SECONDS: Final = 0.8
 """Speech over the bot that is shorter than this is supposed to be a back-channel."""
+
+ONSET_FRAMES: Final = 25
+"""A voice begins up to half a second before it is known to be speech."""
 
 BOT_DB: Final = -50.0
 BOT_GAP_SECONDS: Final = 1.0
@@ -74,10 +77,25 @@ def _read(path: Path) -> tuple[Label, ...]:
 
 def _guess(settings: Settings, caller: Samples, bot: Sequence[tuple[float, float]]) -> tuple[Label, ...]:
     """Utterances between long silences; over the bot they are interruptions, or back-channels when they are short."""
-    engine: VadEngine = adapters.choose("vad", "silero", settings)
+    frames = _frames(caller)
+    voiced, likely = (_probabilities(settings, name, frames) for name in ("webrtc", "silero"))
+    return tuple(_over(_from_its_onset(label, voiced > 0.0), bot) for label in supposed(likely))
+
+
+def _probabilities(settings: Settings, detector: str, frames: Sequence[Samples]) -> NDArray[np.float32]:
+    engine: VadEngine = adapters.choose("vad", detector, settings)
     stream = engine.open()
-    likely = np.array([stream.probability(frame) for frame in _frames(caller)], np.float32)
-    return tuple(_over(label, bot) for label in supposed(likely))
+    return np.array([stream.probability(frame) for frame in frames], np.float32)
+
+
+def _from_its_onset(label: Label, voiced: NDArray[np.bool_]) -> Label:
+    """With the voice right before it; as it is where that is part of a longer noise."""
+    known = first = round(label.start / FRAME_SECONDS)
+    while found := np.flatnonzero(voiced[max(0, first - QUIET_FRAMES) : first]).tolist():
+        first = max(0, first - QUIET_FRAMES) + found[0]
+        if known - first > ONSET_FRAMES:
+            return label
+    return Label(first * FRAME_SECONDS, label.end, label.meaning)
 
 
 def _over(label: Label, bot: Sequence[tuple[float, float]]) -> Label:
