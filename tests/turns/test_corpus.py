@@ -9,11 +9,12 @@ import pytest
 
 from tests.turns import corpus, noises, voices
 from voicechat import logs
+from voicechat.audio import FRAME_SECONDS, LISTEN_RATE
 from voicechat.config import LogSettings, Settings
-from voicechat.rehearsal.play import rehearse
-from voicechat.rehearsal.score import Meaning, Score, judge, percentile
+from voicechat.rehearsal.play import Rehearsed, rehearse
+from voicechat.rehearsal.score import Deed, Score, judge, percentile
 
-EACH = 12
+EACH = 8
 """Scenes of a category: half a minute of processor time for all would be too much for a test."""
 
 
@@ -57,27 +58,43 @@ def test_utterances_begin_and_end_with_speech(speech: Path) -> None:
 
 
 def test_what_is_promised_of_turn_taking_holds_for_a_few_scenes_of_each_kind(speech: Path) -> None:
-    scores = _scores(Settings(), "report")
+    scores, leaving = _scores(Settings(), "report")
     heard = scores["interruption"]
     assert heard.missed <= 2
     assert (percentile(heard.pauses, 0.5) or 9) <= 0.1
     assert (percentile(heard.commits, 0.5) or 9) <= 0.6
     for category in ("noise", "cough", "back-channel", "echo"):
+        assert scores[category].harmless >= EACH // 2, category
         assert scores[category].false_commits <= 1, category
     assert scores["no pauses"].cut_off <= 1
     assert (percentile(scores["no pauses"].waits, 0.5) or 9) <= 0.6
     assert all(score.unended <= score.missed for score in scores.values()), "what was not missed was heard out"
+    assert len(leaving) >= EACH and max(leaving) <= 0.02, "it is silent as soon as it is held"
 
 
-def _scores(settings: Settings, half: str) -> dict[str, Score]:
-    """Of every n-th scene of each category, so that each condition and voice has its turn."""
+def _scores(settings: Settings, half: str) -> tuple[dict[str, Score], list[float]]:
+    """Of every n-th scene of each category, so that each condition and voice has its turn; and for each time an answer
+    was held, how many seconds of its sound left after that."""
     logs.configure(LogSettings(level="error"))
     takes = []
-    for category in ("interruption", "noise", "cough", "no pauses"):
+    for category in ("interruption", "noise", "cough", "back-channel", "echo", "no pauses"):
         known = corpus.of(category, half)
         takes += known[:: max(1, len(known) // EACH) + 1]
     scores: dict[str, Score] = defaultdict(Score)
+    leaving = []
     for take, found in zip(takes, rehearse(settings, [take.scene for take in takes]), strict=True):
         scores[take.category] += judge(take.labels, found.moments, found.voiced)
-    assert any(label.meaning is Meaning.INTERRUPTION for take in takes for label in take.labels)
-    return scores
+        leaving += [_leaving(found, moment.at) for moment in found.moments if moment.deed is Deed.PAUSED]
+    return scores, leaving
+
+
+def _leaving(found: Rehearsed, at: float) -> float:
+    """Seconds of sound between that moment and the next silence, of half a frame or more."""
+    seconds = 0.0
+    for frame in found.played[round(at / FRAME_SECONDS) :]:
+        sounding = np.flatnonzero(frame) if frame is not None else np.zeros(0, np.int64)
+        until = 0 if len(sounding) == 0 else int(sounding[-1]) + 1
+        seconds += until / LISTEN_RATE
+        if frame is None or until < len(frame) // 2:
+            break
+    return seconds
