@@ -83,6 +83,10 @@ class Answering:
         """What the caller said; whether it wants an answer."""
         return self._interruptions.hear(self._session.interjections.read(text))
 
+    def hushed(self) -> None:
+        """The caller wanted it stopped: what was interrupted stays so."""
+        self._interruptions.take()
+
     def answer(self, request: CreateReply, timeline: Timeline | None = None) -> None:
         settings = request.of(self._session.settings)
         if request.items is None and request.stored:

@@ -77,6 +77,7 @@ class Hearing:
         self._paused: str | None = None  # the answer of which a pause was told
         self._heard_at = asyncio.get_running_loop().time()
         self._silence = LongSilence()
+        self._answered = -1.0  # on the floor's clock, when the latest answer was over
 
     async def run(self) -> None:
         """Until the peer hangs up."""
@@ -108,7 +109,8 @@ class Hearing:
     def asked(self, question: bool) -> None:
         """An answer is over: whether it ended in a question."""
         self._ears.asked(question)
-        self._silence.begin(self._session.floor.clock)
+        self._answered = self._session.floor.clock
+        self._silence.begin(self._answered)
 
     def hurry(self, eagerness: str) -> None:
         """How soon the caller's program wants a turn to end; see `protocols.Patience.hurry`."""
@@ -204,7 +206,7 @@ class Hearing:
         """A candidate opens: it is recognised from now on, in case it becomes the caller's utterance."""
         if self._utterance is None:
             frames = self._pre_roll(self._session.floor.speech)
-            self._open(frames)
+            self._open(frames).over = True
             self._ears.consider(frames)
 
     def _dismiss(self) -> None:
@@ -216,7 +218,7 @@ class Hearing:
             return
         if floor.rules.detects and floor.candidate >= floor.rules.start:
             utterance.until = floor.clock
-            utterance.end()
+            self._end(utterance)
         else:
             utterance.forget()
 
@@ -236,6 +238,7 @@ class Hearing:
         utterance = self._utterance  # a candidate, or push-to-talk, may have been before
         if utterance is None:
             utterance = self._open(self._pre_roll(session.floor.speech))
+            utterance.over = session.floor.clock - session.floor.speech < self._answered
         utterance.begun = True
         self._ears.dismiss()
         session.emit(SpeechStarted(utterance.item, max(0.0, session.floor.clock - utterance.seconds)))
@@ -250,9 +253,12 @@ class Hearing:
 
     def _pre_roll(self, spoken: float) -> list[AudioFrame]:
         """The sound of the last `spoken` seconds, and some from before."""
+        return list(self._recent)[-max(1, round((spoken + self._prefix) / FRAME_SECONDS)) :]
+
+    @property
+    def _prefix(self) -> float:
         turns = self._session.settings.turns
-        seconds = spoken + (turns.prefix if turns is not None else self._session.knobs.prefix)
-        return list(self._recent)[-max(1, round(seconds / FRAME_SECONDS)) :]
+        return turns.prefix if turns is not None else self._session.knobs.prefix
 
     def _open(self, frames: Iterable[AudioFrame]) -> Utterance:
         """An utterance that began with these frames."""
@@ -271,8 +277,12 @@ class Hearing:
         utterance.begun = True
         if floor.rules.detects:
             self._session.emit(SpeechStopped(utterance.item, floor.clock))
-        utterance.end()
+        self._end(utterance)
         self._conversation.spoken(utterance, floor.quiet)
+
+    def _end(self, utterance: Utterance) -> None:
+        utterance.speech = max(0.0, utterance.seconds - self._session.floor.quiet - self._prefix)
+        utterance.end()
 
     def _commit(self, command: CommitInput) -> None:
         self._do(self._session.floor.take())

@@ -74,6 +74,7 @@ class Pipeline:
                 read=lambda utterance, guess: self._hearing.read(utterance, guess),
                 expected=self._expected,
                 reconsider=lambda utterance: self._hearing.reconsider(utterance),
+                hushed=self._hushed,
                 understood=self._understood,
                 read_up=self._read_up,
             ),
@@ -189,12 +190,18 @@ class Pipeline:
         self._answering.interrupt()
 
     def _expected(self, utterance: Utterance, text: str) -> None:
-        if not self._understanding.busy:
+        if not self._understanding.busy and not self._understanding.hushes(utterance, text):
             self._answering.foresee(utterance.item, text)
 
     def _spoken(self, utterance: Utterance, quiet: float) -> None:
         self._touch()
         self._understanding.spoken(utterance, quiet)
+
+    def _hushed(self) -> None:
+        """Nothing that was said so far is answered."""
+        self._unanswered = False
+        self._answering.hushed()
+        self._understood(None, None)
 
     def _understood(self, text: str | None, timeline: Timeline | None) -> None:
         """Answers, unless there is more to understand first, or nothing to answer."""

@@ -22,6 +22,9 @@ MOST_IN_WORK: Final = 8
 """Utterances of one session at the recogniser; of more, what is said is not understood."""
 
 
+HUSH_SECONDS: Final = 0.6
+"""Speech that has no room for more than the stop phrase that was understood in it at first."""
+
 MOST_RECORDINGS: Final = 4
 """Of one session at the recogniser; more are not understood."""
 
@@ -44,6 +47,8 @@ class Listener:
     """The caller has probably finished, with these words."""
     reconsider: Callable[[Utterance], None]
     """A candidate that was dismissed is the caller's turn after all."""
+    hushed: Callable[[], None]
+    """The caller wanted an answer to stop, and nothing else."""
     understood: Callable[[str | None, Timeline | None], None]
     """What was said in an utterance, for good; None: it could not be understood."""
     read_up: Callable[[], None]
@@ -120,6 +125,15 @@ class Understanding:
             utterance.forget()
             self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
 
+    def hushes(self, utterance: Utterance, text: str) -> bool:
+        """Whether the caller wants silence, and nothing else: a stop phrase over an answer is all that was said.
+
+        A short one that was understood while it was spoken is believed, whatever the recogniser made of it later.
+        """
+        stops, guess = self._session.interjections.stops, utterance.guess
+        guessed = guess is not None and utterance.speech <= HUSH_SECONDS and stops(guess.stable + guess.tail)
+        return utterance.over and (guessed or stops(text))
+
     async def _understand(self, utterance: Utterance) -> None:
         recogniser, session = self._recogniser, self._session
         try:
@@ -142,7 +156,7 @@ class Understanding:
                 utterance.item, text, transcript.confidence, utterance.seconds, utterance.work, transcript.weighed
             )
         )
-        self._tell(utterance, text)
+        self._tell(utterance, text, hushes=self.hushes(utterance, text))
 
     async def _read(self, item: Item, sound: AudioFrame) -> None:
         recogniser, session, loop = self._recogniser, self._session, asyncio.get_running_loop()
@@ -174,8 +188,11 @@ class Understanding:
         self._session.emit(TranscriptFailed(utterance.item, error.code, error.message))
         self._tell(utterance, None)
 
-    def _tell(self, utterance: Utterance, text: str | None) -> None:
+    def _tell(self, utterance: Utterance, text: str | None, *, hushes: bool = False) -> None:
         timeline = self._waiting.pop(utterance, None)
         if timeline is not None:
             timeline.understood = asyncio.get_running_loop().time()
-        self._listener.understood(text, timeline)
+        if hushes:
+            self._listener.hushed()
+        else:
+            self._listener.understood(text, timeline)

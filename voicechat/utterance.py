@@ -40,8 +40,12 @@ class Utterance:
         self.seconds = 0.0
         self.begun = False
         """It is the caller's turn; before, it is a candidate that nobody is told of."""
+        self.over = False
+        """It began over an answer, or over the making of one."""
         self.until = 0.0
         """On the floor's clock, when the last of it was heard."""
+        self.speech = 0.0
+        """Seconds from its first speech to its last, at most; known when it has ended."""
         self.forgotten = False
         self.guess: TranscriptPartial | None = None
         """What is understood of it so far."""

@@ -34,7 +34,17 @@ def test_texts_are_read_word_by_word(text: str, said: Said) -> None:
 
 @pytest.mark.parametrize(
     ("text", "stops"),
-    [("Stop.", True), ("stop, stop", True), ("please stop", False), ("", False), ("hold on", True), ("on hold", False)],
+    [
+        ("Stop.", True),
+        ("stop, stop", True),
+        ("Okay, stop it please!", True),
+        ("stop the dog", False),
+        ("okay", False),
+        ("please", False),
+        ("", False),
+        ("hold on", True),
+        ("on hold", False),
+    ],
 )
 def test_a_text_that_is_a_stop_phrase_and_nothing_else_is_known(text: str, stops: bool) -> None:
     assert KNOWN.stops(text) is stops

@@ -41,10 +41,10 @@ class BargeInSettings(WaitingSettings):
     )  # fmt: skip
     """Said without wanting the floor."""
     stop_phrases: Texts = (
-        "stop", "wait", "hold on", "hang on", "be quiet", "shut up", "enough", "that's enough", "pause", "never mind",
-        "one moment", "excuse me",
+        "stop", "stop it", "wait", "wait a minute", "hold on", "hang on", "be quiet", "shut up", "enough",
+        "that's enough", "pause", "never mind", "one moment", "excuse me",
     )  # fmt: skip
-    """They interrupt at once."""
+    """They interrupt at once. Who says nothing else over an answer wants silence and is not answered."""
     when_empty: Literal["resume", "offer", "rest"] = "resume"
     """When nothing was said after all: say the rest of the answer, offer to, or be silent."""
     offer: str = "Shall I go on?"

@@ -1,11 +1,11 @@
 """Pure: the words people say without wanting the floor, and those with which they take it at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from voicechat.words.spoken import plain
+from voicechat.words.spoken import core, plain
 
 _DOUBLED: Final = re.compile(r"([^\W\d_])\1+")
 _VOWELS: Final = frozenset("aeiouy")
@@ -31,34 +31,35 @@ class Interjections:
     def __init__(self, back_channels: Sequence[str] = (), stop_phrases: Sequence[str] = ()) -> None:
         self._back_channels = {words for phrase in back_channels if (words := _words(phrase))}
         self._stop_phrases = {words for phrase in stop_phrases if (words := _words(phrase))}
-        self._longest = max(map(len, self._back_channels), default=0)
 
     def read(self, text: str) -> Said:
         words = _words(text)
-        return Said(len(words), self._others(words), any(_within(stop, words) for stop in self._stop_phrases))
+        stops = any(_within(stop, words) for stop in self._stop_phrases)
+        return Said(len(words), _outside(words, self._back_channels), stops)
 
     def stops(self, text: str) -> bool:
-        """Whether the whole text is a stop phrase, said once or more."""
-        words = _words(text)
-        return any(
-            len(words) % len(stop) == 0 and stop * (len(words) // len(stop)) == words for stop in self._stop_phrases
-        ) and bool(words)
-
-    def _others(self, words: tuple[str, ...]) -> int:
-        place = others = 0
-        while place < len(words):
-            for length in range(min(self._longest, len(words) - place), 0, -1):
-                if words[place : place + length] in self._back_channels:
-                    place += length
-                    break
-            else:
-                place += 1
-                others += 1
-        return others
+        """Whether the text is nothing but stop phrases, with back-channels and politeness around them."""
+        words = _words(core(plain(text)))
+        return self.read(text).stops and _outside(words, self._stop_phrases | self._back_channels) == 0
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word if _VOWELS & set(word) else _DOUBLED.sub(r"\1", word) for word in plain(text).split())
+
+
+def _outside(words: tuple[str, ...], phrases: Set[tuple[str, ...]]) -> int:
+    """How many of the words are in none of the phrases, the longest of which count first."""
+    longest = max(map(len, phrases), default=0)
+    place = outside = 0
+    while place < len(words):
+        for length in range(min(longest, len(words) - place), 0, -1):
+            if words[place : place + length] in phrases:
+                place += length
+                break
+        else:
+            place += 1
+            outside += 1
+    return outside
 
 
 def _within(phrase: tuple[str, ...], words: tuple[str, ...]) -> bool:

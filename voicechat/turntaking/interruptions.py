@@ -41,9 +41,14 @@ class Interruptions:
             return said.words > 0
         if said.others == 0 and not said.stops:
             return False
-        self._items.add(broken.item)
-        self.broken_off = None
+        self.take()
         return True
+
+    def take(self) -> None:
+        """The caller meant it: the answer that was cut is over."""
+        if self.broken_off is not None:
+            self._items.add(self.broken_off.item)
+            self.broken_off = None
 
     def offer(self) -> None:
         if self.broken_off is not None:
