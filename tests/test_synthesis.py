@@ -345,3 +345,35 @@ def test_words_of_an_engine_without_word_times_are_all_accounted_for(seconds: fl
     sounds = virtual_time.run(speak(synthesis, [clause]))
     assert " ".join(sound.words for sound in sounds if sound.words) == clause
     assert sounds[0].words.split()[0] == "the"
+
+
+@dataclass
+class Tailed(Slow):
+    """As slow as that, and half a second of all but silence after each clause."""
+
+    def synthesize(self, text: str, voice: str, speed: float = 1.0) -> Iterator[Speech]:
+        yield from super().synthesize(text, voice, speed)
+        TimedLane.spend(self.other)
+        yield Speech(np.full(RATE // 2, 20, np.int16), "")
+
+
+def test_it_is_known_when_the_last_words_end_as_soon_as_they_are_made() -> None:
+    engine = Tailed(0.1, 0.05)
+    pool = Pool([Worker(engine, TimedLane("one"))])
+    synthesis = Synthesis(pool, voice="", speed=1.0, in_flight=2, pace=Pace(), left=lambda: 0.0)
+    known: list[float | None] = []
+
+    async def main() -> float:
+        making = asyncio.create_task(synthesis.run(from_list(["a b", "c"])))
+        sound = 0.0
+        async for piece in synthesis.sounds():
+            known.append(synthesis.end)
+            sound += len(piece.samples) / RATE
+            await asyncio.sleep(len(piece.samples) / RATE)
+        await making
+        return sound
+
+    assert virtual_time.run(main()) == pytest.approx(2.5 + 1.5)
+    assert known[0] is None, "it is not made yet"
+    assert known[-1] == synthesis.end == pytest.approx(2.5 + 1.0), "the silence at the end does not count"
+    assert known.index(known[-1]) < len(known) / 2, "it is made long before it is heard"

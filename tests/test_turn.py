@@ -314,6 +314,29 @@ def test_a_voice_in_the_last_words_belongs_to_the_next_turn() -> None:
     assert floor.speech == pytest.approx(0.22)
 
 
+def test_what_was_said_in_the_last_words_is_the_next_turn_though_it_ended_before_them() -> None:
+    floor = floor_in(State.SPEAKING)
+    ending = Clues(ending=True)
+    assert hear(floor, SPEECH, 0.2, ending) + hear(floor, QUIET, 0.2, ending) == []
+    assert floor.state is State.SPEAKING
+    floor.rest()
+    assert hear(floor, QUIET, 0.02) == [(0.02, Act.BEGIN)]
+    assert floor.speech == pytest.approx(0.42), "all of it is heard, from its first sound"
+    assert hear(floor, QUIET, 1.0) == [(0.08, Act.END)]
+    floor.rest()
+    assert hear(floor, QUIET, 1.0) == [], "and once"
+
+
+@pytest.mark.parametrize("sound", [NOISE, QUIET])
+def test_what_is_no_speech_in_the_last_words_begins_nothing(sound: tuple[bool, float]) -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, sound, 0.3, Clues(ending=True))
+    hear(floor, SPEECH, 0.3, Clues(ending=True, unsure=True))
+    hear(floor, QUIET, 0.2, Clues(ending=True))
+    floor.rest()
+    assert hear(floor, QUIET, 1.0) == []
+
+
 @pytest.mark.parametrize(
     ("sound", "acts", "ends"),
     [

@@ -48,6 +48,11 @@ class Draft:
             self._released.set()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def end(self) -> float | None:
+        """After how many seconds of its sound it is silent; None: that is not made yet."""
+        return self._synthesis.end
+
     def begin(self, spawn: Spawn) -> "asyncio.Task[None]":
         """Makes sound, in a task of its own."""
         self._task = spawn(self._run())

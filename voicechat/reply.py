@@ -128,7 +128,7 @@ class Reply:
         self._timeline, self._stored, self._metadata = timeline, stored, metadata
         self._ledger = Ledger(session, self.id, self.item.id, stored=stored, words=self._has_words)
         self._text = ""
-        self._all_queued = False
+        self._queued = 0.0  # seconds of sound that the peer was given
 
     def begin(self) -> None:
         """Enters the history and tells of it; `run` comes after."""
@@ -193,8 +193,9 @@ class Reply:
         return bool(self._ledger.calls)
 
     def ending(self, seconds: float) -> bool:
-        """Whether no more than so much of it is left to be heard."""
-        return self._all_queued and self._peer.left <= seconds
+        """Whether no more than so much of its words is left to be heard; the silence after them does not count."""
+        end = self._draft.end
+        return end is not None and end - (self._queued - self._peer.left) <= seconds
 
     def _finish(self, status: ReplyStatus, reason: str | None = None, message: str | None = None) -> None:
         """Writes what was heard into the history and tells of it; once."""
@@ -229,8 +230,8 @@ class Reply:
                     if sound.clause:
                         self._say(f"{sound.clause} ")
                     frame = AudioFrame(sound.samples, self._draft.rate)
+                    self._queued += frame.seconds
                     await self._peer.play(SpeechChunk(frame, self.turn, sound.words))
-                self._all_queued = True
                 heard = await self._peer.drain(self.turn)
             except AdapterError:  # it is the draft's error
                 heard = self._peer.cut(self.turn + 1)

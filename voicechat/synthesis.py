@@ -22,6 +22,10 @@ AHEAD_SECONDS: Final = 3.0
 """Sound of one clause that may wait to be spoken. While it does, its worker is the next clause's: the first sound of
 that should not take longer."""
 
+AUDIBLE: Final = 100
+"""The least sample that is heard, 50 dB below full scale: what follows the last one is a voice's silent tail, of 0.33 s
+after a sentence of espeak's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -40,6 +44,8 @@ class _Track:
         self.entries: asyncio.Queue[Speech | AdapterError | None] = asyncio.Queue()  # bounded by `put`
         self.made = 0.0
         """Seconds of sound that there are."""
+        self.audible = 0.0
+        """Seconds of it until the end of what is heard; 0.0: nothing is."""
         self.waiting = 0.0
         """Seconds of it that nobody has taken yet."""
         self.whole = False
@@ -57,6 +63,9 @@ class _Track:
         """Waits until there is room for more."""
         if speech.text is None:
             self.words.hear(speech.samples)
+        heard = np.flatnonzero((speech.samples >= AUDIBLE) | (speech.samples <= -AUDIBLE))
+        if len(heard):
+            self.audible = self.made + (int(heard[-1]) + 1) / self._rate
         self.made += len(speech.samples) / self._rate
         self.waiting += len(speech.samples) / self._rate
         self.entries.put_nowait(speech)
@@ -96,6 +105,19 @@ class Synthesis:
         self._tracks: asyncio.Queue[_Track | None] = asyncio.Queue(in_flight)
         self._unread: deque[_Track] = deque()
         self._begun = False
+        self._spoken = self._audible = 0.0  # seconds of the clauses that were read, and until the last audible one
+        self._whole = False  # no clause is to come
+
+    @property
+    def end(self) -> float | None:
+        """After how many seconds of the sound the last of it is heard that is not silent; None: it is not made yet."""
+        if not self._whole or not all(track.whole for track in self._unread):
+            return None
+        end, at = self._audible, self._spoken
+        for track in self._unread:
+            end = at + track.audible if track.audible else end
+            at += track.made
+        return end
 
     async def run(self, clauses: AsyncIterator[str]) -> None:
         """Synthesizes all clauses; what fails is raised where its sound would have come, in `sounds`."""
@@ -109,6 +131,7 @@ class Synthesis:
                 self._unread.append(track)
                 await self._tracks.put(track)
                 group.create_task(self._fill(track))
+            self._whole = True
             await self._tracks.put(None)
 
     async def sounds(self) -> AsyncIterator[Sound]:
@@ -124,6 +147,8 @@ class Synthesis:
                     yield Sound(samples, words, heading)
                     heading = ""
             self._unread.popleft()
+            self._audible = self._spoken + track.audible if track.audible else self._audible
+            self._spoken += track.made
             rest = "" if timed else track.words.rest()
             if rest or heading:
                 yield Sound(np.zeros(0, np.int16), rest, heading)

@@ -99,11 +99,12 @@ class Floor:
         self._first = FirstStage()
         self._speech = Run()
         self._sure = Run()  # the same, where unclear speech counts less
+        self._early: float | None = None  # on the clock, when speech began in an answer's last words
 
     @property
     def speech(self) -> float:
-        """Seconds of audio since the present speech began."""
-        return self._speech.span
+        """Seconds of audio since the present speech began, or what was said in the last words of an answer."""
+        return self._speech.span if self._early is None else self.clock - self._early
 
     @property
     def candidate(self) -> float:
@@ -168,6 +169,7 @@ class Floor:
 
     def _when_told(self) -> tuple[Act, ...]:
         """Push-to-talk; what detection had begun when the caller switched to it is given up."""
+        self._early = None
         if self.state is State.BARGED_IN:
             return self._decided(Verdict.NOTHING)
         if self.state is State.LISTENING:
@@ -175,7 +177,7 @@ class Floor:
         return ()
 
     def _when_idle(self) -> tuple[Act, ...]:
-        if not reached(self._sure.length, self.rules.start):
+        if self._early is None and not reached(self._sure.length, self.rules.start):
             return ()
         self.move(State.LISTENING)
         return (Act.BEGIN,)
@@ -200,7 +202,10 @@ class Floor:
 
     def _when_answering(self, clues: Clues) -> tuple[Act, ...]:
         """The first stage."""
-        if not self.rules.interrupts or (clues.ending and self.state is State.SPEAKING):
+        if clues.ending and self.state is State.SPEAKING:
+            self._come_early(clues)
+            return ()
+        if not self.rules.interrupts:
             return ()
         if not self._first.fires(self._profile, self._speech.length):
             return ()
@@ -209,6 +214,11 @@ class Floor:
         self._ducked = self.rules.ducks and self.state is State.SPEAKING
         self.move(State.BARGED_IN)
         return (Act.DUCK if self._ducked else Act.PAUSE,)
+
+    def _come_early(self, clues: Clues) -> None:
+        """A voice in the last words is the next turn, though it may have ended when that can begin."""
+        if self._early is None and self._speaking and not clues.unsure and reached(self._sure.length, self.rules.start):
+            self._early = self.clock - self._speech.span
 
     def _when_barged_in(self, seconds: float, clues: Clues) -> tuple[Act, ...]:
         """The second stage."""
@@ -274,3 +284,5 @@ class Floor:
         self.state = state
         self._since = 0.0
         self._expecting = False
+        if state in (State.THINKING, State.SPEAKING):
+            self._early = None

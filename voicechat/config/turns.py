@@ -97,8 +97,9 @@ class TurnSettings(Section):
     """An answer may be begun, for nobody's ears, before it is sure that the caller has finished."""
     preempt_after: Seconds = 0.16
     """Quiet after speech that makes the end of a turn likely."""
-    last_words: Seconds = 0.2
-    """A voice over so little of an answer's end belongs to the next turn."""
+    last_words: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """A voice over so little of an answer's words, or over the silence after them, belongs to the next turn. Words are
+    the last ones only when it is known that no more come: the agent has ended, and their sound has been made."""
     give_up: Annotated[float, Field(ge=5)] = 60.0
     """An answer of which nothing has come for this long is given up."""
     barge_in: BargeInSettings = BargeInSettings()
