@@ -244,11 +244,78 @@ def test_texts_move_nothing_when_there_is_no_candidate() -> None:
         assert floor_in(state).read("stop") == ()
 
 
-def test_min_words_of_none_leaves_it_to_the_sound() -> None:
-    floor = floor_in(State.SPEAKING, Rules(speaking=Profile(min_words=0)))
+@pytest.mark.parametrize(("state", "knob"), [(State.SPEAKING, "speaking"), (State.THINKING, "waiting")])
+@pytest.mark.parametrize(
+    ("min_words", "text", "after"),
+    [
+        pytest.param(0, "could you tell me something", 2.0, id="words never do"),
+        pytest.param(9, "could you tell me something", 2.0, id="too few words do not"),
+        pytest.param(2, "okay but", 2.0, id="back-channels are no words"),
+        pytest.param(1, "but", 0.3, id="one may be enough"),
+        pytest.param(0, "stop", 0.3, id="a stop phrase is, whatever is said of words"),
+    ],
+)
+def test_so_many_words_are_an_interruption_and_fewer_leave_it_to_the_sound(
+    state: State, knob: str, min_words: int, text: str, after: float
+) -> None:
+    profile = Profile(confirm=0.12, confirm_alone=2.0, min_words=min_words)
+    floor = floor_in(state, replace(RULES, **{knob: profile}))
+    acts = hear(floor, SPEECH, 0.3)
+    acts += [(0.3, act) for act in floor.read(text)]
+    acts += [(round(0.3 + at, 3), act) for at, act in hear(floor, SPEECH, 2.0)]
+    assert acts[:3] == [(0.06, Act.PAUSE), (after, Act.CUT), (after, Act.BEGIN)]
+
+
+def test_fewer_words_than_are_wanted_do_not_outvote_the_spotter() -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH, 0.3, HUM)
+    floor.read("but")
+    assert hear(floor, SPEECH, 0.6, HUM) == []
+
+
+def test_words_that_were_understood_in_a_doubt_about_echo_count_when_it_is_over() -> None:
+    floor = floor_in(State.SPEAKING, replace(RULES, speaking=Profile(confirm=3.0, confirm_alone=3.0)))
+    hear(floor, SPEECH, 0.3, Clues(unsure=True))
+    assert floor.read("could you") == ()
+    assert hear(floor, SPEECH, 0.4) == [(0.3, Act.CUT), (0.3, Act.BEGIN)]
+
+
+@pytest.mark.parametrize("after", [0.1, 0.2, 1.0, 3.0, 6.0])
+@pytest.mark.parametrize("state", [State.SPEAKING, State.THINKING])
+@pytest.mark.parametrize(
+    ("knob", "clues"), [("confirm", WORDS), ("confirm_alone", NO_CLUES), ("longest_back_channel", HUM)]
+)
+def test_an_interruption_takes_as_much_speech_as_its_knob_says(
+    state: State, knob: str, clues: Clues, after: float
+) -> None:
+    profile = {"confirm": 0.0, "confirm_alone": 0.0} | ({knob: after} if knob != "longest_back_channel" else {})
+    rules = replace(RULES, speaking=Profile(**profile), waiting=Profile(**profile), longest_back_channel=after)
+    floor = floor_in(state, rules)
+    assert hear(floor, SPEECH, 7.0, clues) == [(0.06, Act.PAUSE), (after, Act.CUT), (after, Act.BEGIN)]
+
+
+@pytest.mark.parametrize("release", [0.1, 0.3, 2.0, 5.0])
+def test_an_answer_goes_on_after_as_much_quiet_as_the_knob_says(release: float) -> None:
+    floor = floor_in(State.SPEAKING, replace(RULES, release=release))
     hear(floor, SPEECH, 0.1)
-    assert floor.read("could you tell me something") == ()
-    assert hear(floor, SPEECH, 0.04) == [(0.02, Act.CUT), (0.02, Act.BEGIN)], "words are known, so `confirm` is enough"
+    assert hear(floor, QUIET, 6.0) == [(release, Act.RESUME)]
+
+
+@pytest.mark.parametrize(("listed", "cut"), [((), 0.3), (("banana", "mhm"), 1.0), (("mhm",), 0.5)])
+def test_only_what_is_listed_is_a_back_channel_by_its_words(listed: tuple[str, ...], cut: float) -> None:
+    floor = floor_in(State.SPEAKING, replace(RULES, interjections=Interjections(listed)))
+    hear(floor, SPEECH, 0.3)
+    acts = [(0.3, act) for act in floor.read("mhm banana")]
+    acts += [(round(0.3 + at, 3), act) for at, act in hear(floor, SPEECH, 1.0)]
+    assert acts == [(cut, Act.CUT), (cut, Act.BEGIN)]
+
+
+def test_speech_goes_on_a_little_below_the_threshold_from_which_it_is_speech() -> None:
+    rules = replace(RULES, speaking=Profile(threshold=0.9))
+    assert [act for _, act in hear(floor_in(State.SPEAKING, rules), (True, 0.88), 2.0)] == [Act.PAUSE, Act.RESUME]
+    floor = floor_in(State.SPEAKING, rules)
+    acts = hear(floor, (True, 0.92), 0.1) + hear(floor, (True, 0.8), 0.5)
+    assert [act for _, act in acts] == [Act.PAUSE, *CUT]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ class WaitingSettings(Section):
     pause_after: Seconds = 0.06
     """Voiced sound that holds the answer back."""
     confirm: Seconds = 0.2
-    """Speech that is an interruption, where something tells that it is no back-channel."""
+    """Speech that is an interruption, where the spotter tells that it is no back-channel."""
     confirm_alone: Seconds = 0.3
-    """The same where nothing tells: no spotter, and no words yet."""
+    """The same where nothing tells: there is no spotter, or it does not know yet. No less than `confirm`."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Probability that counts as speech; null: that of all speech."""
+    """Probability from which sound counts as speech, until it falls 0.15 below; null: that of all speech."""
     min_words: Annotated[int, Field(ge=0)] = 2
-    """So many words understood, back-channels left out, are an interruption at once; 0: words never are."""
+    """So many words understood, back-channels left out, are an interruption at once, and fewer leave it to the sound;
+    0: words never are, but stop phrases."""
 
 
 class BargeInSettings(WaitingSettings):
@@ -33,13 +34,14 @@ class BargeInSettings(WaitingSettings):
     release: Seconds = 0.3
     """Quiet after a pause that lets the answer go on."""
     longest_back_channel: Seconds = 1.0
-    """So long a back-channel is waited for; who speaks on interrupts."""
+    """So long a back-channel is waited for, by its sound or its words; who speaks on interrupts. No less than
+    `confirm`."""
     back_channels: Texts = (
         "mhm", "mm", "hmm", "uh huh", "uh", "um", "er", "erm", "ah", "oh", "okay", "ok", "right", "yeah", "yes", "yep",
         "sure", "i see", "got it", "go on", "all right", "alright", "wow", "really", "good", "great", "nice", "cool",
         "exactly", "of course",
     )  # fmt: skip
-    """Said without wanting the floor."""
+    """Said without wanting the floor, where words are understood. The spotter knows its own, whatever is listed."""
     stop_phrases: Texts = (
         "stop", "stop it", "wait", "wait a minute", "hold on", "hang on", "be quiet", "shut up", "enough",
         "that's enough", "pause", "never mind", "one moment", "excuse me",
@@ -51,7 +53,7 @@ class BargeInSettings(WaitingSettings):
     note: str = ""
     """What the agent reads after an answer that was interrupted; empty: nothing."""
     spotter: str = "auto"
-    """Tells back-channels by their sound: an adapter's name; auto: the best that is present; none."""
+    """Tells back-channels by their sound: an adapter's name; auto: the best that is present; none: only words do."""
     waiting: WaitingSettings = WaitingSettings()
 
 
@@ -84,8 +86,8 @@ class TurnSettings(Section):
 
     silence: Seconds = 0.3
     """Quiet after speech that ends the caller's turn, where `endpointing` is not adaptive."""
-    prefix: Seconds = 0.3
-    """Sound from before the speech that the recogniser hears too."""
+    prefix: Annotated[float, Field(ge=0, le=5)] = 0.3
+    """Sound from before the speech that the recogniser hears too, as far as no other utterance has it."""
     start: Seconds = 0.1
     """Clear speech that begins the caller's turn; of what is only likely to be speech it takes four times as much."""
     max_utterance: Seconds = 30.0

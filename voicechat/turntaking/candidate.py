@@ -8,7 +8,7 @@ from voicechat.turntaking.interjections import Said
 from voicechat.turntaking.rules import Profile, Rules, reached
 
 LONGEST: Final = 4.0
-"""Seconds after which a candidate that is still not decided is."""
+"""Seconds after which a candidate that is still not decided is, unless a knob asks for more."""
 
 DOUBT: Final = 2.8
 """The odds (their logarithm) against a back-channel that it takes not to wait for it.
@@ -73,23 +73,27 @@ class Candidate:
         beginning = hinting and not reached(self._hinted, HINT_SECONDS)
         if reached(self._quiet, rules.release) and not beginning:
             return Verdict.NOTHING
-        if reached(self._age, LONGEST):
-            return Verdict.INTERRUPTION if reached(self.speech, LONGEST / 4) else Verdict.NOTHING
+        longest = max(LONGEST, rules.longest_back_channel, 2 * rules.release, profile.confirm, profile.confirm_alone)
+        if reached(self._age, longest):
+            return Verdict.INTERRUPTION if reached(self.speech, longest / 4) else Verdict.NOTHING
         return Verdict.OPEN
 
     def read(self, rules: Rules, profile: Profile, said: Said) -> Verdict:
         """All that has been understood of it so far. Words without speech are a recogniser's fancy."""
         self._said = said
-        if self._echo or not reached(self.speech, rules.start):
-            return Verdict.OPEN
-        if said.stops or 0 < profile.min_words <= said.others:
-            return Verdict.INTERRUPTION
-        return Verdict.OPEN
+        return Verdict.OPEN if self._echo or not self._says_enough(rules, profile) else Verdict.INTERRUPTION
+
+    def _says_enough(self, rules: Rules, profile: Profile) -> bool:
+        """Whether the words are an interruption."""
+        wanted = self._said.stops or 0 < profile.min_words <= self._said.others
+        return wanted and reached(self.speech, rules.start)
 
     def _is_enough(self, rules: Rules, profile: Profile, run: float, likely: float | None) -> bool:
-        """Whether so much speech is an interruption."""
+        """Whether so much speech is an interruption. Fewer words than are wanted count for nothing."""
+        if self._says_enough(rules, profile):
+            return True
         if self._said.mere or (likely is not None and likely >= BELIEVED):
             return reached(run, max(rules.longest_back_channel, profile.confirm))
-        if likely is None and not self._said.others:
+        if likely is None:
             return reached(self.speech, max(profile.confirm, profile.confirm_alone))
         return reached(self.speech, profile.confirm)

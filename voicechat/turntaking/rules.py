@@ -11,13 +11,14 @@ class Profile:
 
     pause_after: float = 0.06
     confirm: float = 0.12
-    """Speech that is an interruption, where something tells that it is no back-channel."""
+    """Speech that is an interruption, where the spotter tells that it is no back-channel."""
     confirm_alone: float = 0.5
     """The same, where nothing tells."""
     threshold: float | None = None
     """The probability that counts as speech; None: as everywhere."""
     min_words: int = 2
-    """So many words that are no back-channels are an interruption, however short; 0: words never are."""
+    """So many words that are no back-channels are an interruption, however short; 0: words never are, but stop
+    phrases."""
 
 
 @dataclass(frozen=True, slots=True)
