@@ -12,7 +12,7 @@ from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
 from voicechat.audio import AudioFrame
 from voicechat.commands import CancelReply, Command, CommitInput, UpdateSettings
 from voicechat.config import BargeInSettings, Settings, TurnSettings
-from voicechat.conversation import Item, Piece, SessionSettings, Transcript
+from voicechat.conversation import Item, Piece, SessionSettings, Transcript, TurnDetection
 from voicechat.echo.reverberation import Played
 from voicechat.errors import EngineFailed
 from voicechat.events import (
@@ -137,6 +137,23 @@ def test_an_interruption_is_understood_from_its_first_sound() -> None:
     assert call.asr.open_streams == 0
 
 
+@pytest.mark.parametrize("prefix", [0.0, 0.3, 1.0, 3.0])
+def test_the_recogniser_hears_as_much_from_before_an_interruption_as_configured(prefix: float) -> None:
+    async def caller(call: Call) -> None:
+        await over_an_answer(call, loud(0.8), quiet(1.0), after=3.3)
+        await until(call, ReplyFinished, 2)
+        call.peer.hangs_up()
+
+    call = Call(
+        asr=ScriptedAsr("hello", "no wait"),
+        agent=ScriptedAgent([f"{LONG} {LONG}", "fine"]),
+        settings=Settings(turn=TurnSettings(prefix=prefix)),
+        session_settings=SessionSettings(turns=TurnDetection(prefix=prefix)),
+    )
+    converse(call, caller)
+    assert call.asr.heard[1] == pytest.approx(prefix + 0.8 + 0.3, abs=0.03)
+
+
 def test_words_that_are_understood_interrupt_before_the_sound_would() -> None:
     asr = GuessingAsr("hello", "could you please", after=0.5)
 
@@ -243,17 +260,19 @@ def test_a_cough_while_we_think_holds_the_answer_and_stops_nothing() -> None:
     assert len(call.agent.asked) == 1, "nothing was thrown away"
 
 
-def test_ducking_lets_the_answer_go_on_softly() -> None:
+@pytest.mark.parametrize("decibels", [18.0, 6.0, 0.0])
+def test_ducking_lets_the_answer_go_on_softly(decibels: float) -> None:
     async def caller(call: Call) -> None:
         await over_an_answer(call, noise(0.2))
         await until(call, ReplyFinished)
         call.peer.hangs_up()
 
-    call = converse(Call(agent=ScriptedAgent([LONG]), settings=barge_in(first="duck")), caller)
+    settings = barge_in(first="duck", duck_db=decibels)
+    call = converse(Call(agent=ScriptedAgent([LONG]), settings=settings), caller)
     assert of(call, ReplyPaused, ReplyResumed) == []
     sound = [int(frame.max()) for frame in call.peer.on_wire if frame is not None]
     assert len(sound) == 3 * len(WORDS), "it never fell silent"
-    assert min(sound) == pytest.approx(max(sound) / 8, rel=0.1), "18 dB softer"
+    assert min(sound) == pytest.approx(max(sound) * 10 ** (-decibels / 20), rel=0.1)
     assert sound[-1] == max(sound)
 
 

@@ -31,7 +31,7 @@ from voicechat.turntaking.silence import LongSilence
 from voicechat.utterance import Utterance
 
 PRE_ROLL_SECONDS: Final = 2.0
-"""Sound that is kept in case an utterance began in it."""
+"""Sound that is kept in case an utterance began in it, beside what is to come before that."""
 
 SHORTEST_SECONDS: Final = 0.1
 """Less sound than this cannot be committed."""
@@ -70,7 +70,7 @@ class Hearing:
     def __init__(self, session: Session, peer: Peer, ears: Ears, conversation: Conversation) -> None:
         self._session, self._peer, self._ears = session, peer, ears
         self._conversation = conversation
-        self._recent: deque[AudioFrame] = deque(maxlen=round(PRE_ROLL_SECONDS / FRAME_SECONDS))
+        self._recent: deque[AudioFrame] = deque()
         self._utterance: Utterance | None = None  # the caller's, or a candidate's
         self._unclaimed = 0.0  # seconds of sound that are no utterance's; a push-to-talk caller may still commit them
         self._dropped = 0.0
@@ -129,7 +129,7 @@ class Hearing:
         self._heard_at = now = asyncio.get_running_loop().time()
         attentive = floor.state in (State.LISTENING, State.BARGED_IN)
         voiced, probability = self._ears.hear(frame, attentive=attentive, levels=self._peer.levels, now=now)
-        self._recent.append(frame)
+        self._keep(frame)
         self._count_dropped()
         acts = floor.hear(voiced, probability, frame.seconds, self._clues(now))
         if self._utterance is not None:
@@ -140,6 +140,11 @@ class Hearing:
                 self._open(self._pre_roll(floor.rules.speaking.pause_after)).begun = True
         self._do(acts)
         self._heed_silence()
+
+    def _keep(self, frame: AudioFrame) -> None:
+        self._recent.append(frame)
+        while len(self._recent) > round((PRE_ROLL_SECONDS + self._session.prefix) / FRAME_SECONDS):
+            self._recent.popleft()
 
     def _heed_silence(self) -> None:
         floor, turns = self._session.floor, self._session.settings.turns
@@ -253,12 +258,7 @@ class Hearing:
 
     def _pre_roll(self, spoken: float) -> list[AudioFrame]:
         """The sound of the last `spoken` seconds, and some from before."""
-        return list(self._recent)[-max(1, round((spoken + self._prefix) / FRAME_SECONDS)) :]
-
-    @property
-    def _prefix(self) -> float:
-        turns = self._session.settings.turns
-        return turns.prefix if turns is not None else self._session.knobs.prefix
+        return list(self._recent)[-max(1, round((spoken + self._session.prefix) / FRAME_SECONDS)) :]
 
     def _open(self, frames: Iterable[AudioFrame]) -> Utterance:
         """An utterance that began with these frames."""
@@ -281,7 +281,7 @@ class Hearing:
         self._conversation.spoken(utterance, floor.quiet)
 
     def _end(self, utterance: Utterance) -> None:
-        utterance.speech = max(0.0, utterance.seconds - self._session.floor.quiet - self._prefix)
+        utterance.speech = max(0.0, utterance.seconds - self._session.floor.quiet - self._session.prefix)
         utterance.end()
 
     def _commit(self, command: CommitInput) -> None:

@@ -160,6 +160,11 @@ class Session:
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # the wire has validated them
         self.floor.rules = self._rules()
 
+    @property
+    def prefix(self) -> float:
+        """Seconds of sound from before the speech that the recogniser hears too."""
+        return (self.settings.turns or self._detection()).prefix
+
     def _detection(self) -> TurnDetection:
         return TurnDetection(silence=self.knobs.silence, prefix=self.knobs.prefix)
 

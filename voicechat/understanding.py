@@ -84,7 +84,7 @@ class Understanding:
         agreement = Agreement()
         utterance = Utterance(
             item,
-            limit=self._settings.turn.max_utterance + session.floor.speech + self._settings.turn.prefix,
+            limit=self._settings.turn.max_utterance + session.floor.speech + session.prefix,
             partial=lambda text: listener.read(utterance, TranscriptPartial(item, *agreement.hear(text))),
             expected=lambda transcript: listener.expected(utterance, transcript.text),
             weighs=session.settings.weighs,
