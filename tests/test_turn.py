@@ -329,6 +329,13 @@ def test_a_hole_in_a_beginning_voice_does_not_delay_the_pause(frames: str, secon
     )
 
 
+@pytest.mark.parametrize("pause_after", [0.06, 0.3, 0.6])
+def test_a_hint_of_speech_in_a_noise_pauses_in_a_third_of_the_time(pause_after: float) -> None:
+    floor = floor_in(State.SPEAKING, replace(RULES, speaking=Profile(pause_after=pause_after)))
+    assert [act for _, act in hear(floor, NOISE, 1.0)] == [Act.PAUSE, Act.RESUME]
+    assert hear(floor, MURMUR, 0.25)[:1] == [(round(pause_after / 3, 3), Act.PAUSE)]
+
+
 def test_speech_that_sets_in_just_when_a_noise_is_given_up_interrupts() -> None:
     floor = floor_in(State.SPEAKING)
     sounds = [(NOISE, 0.34), (MURMUR, 0.1), (SPEECH, 0.5)]

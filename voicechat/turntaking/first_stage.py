@@ -4,9 +4,10 @@ from typing import Final
 
 from voicechat.turntaking.rules import Profile, Rules, Run, reached
 
-HINT_SECONDS: Final = 0.02
-"""The second stage is late by itself; more of a hint would come too late to pause in time. With twice as much the
-pause came 20 ms later in a voiced noise, and 120 noises paused 137 times instead of 138 (November 2026)."""
+HINT: Final = 1 / 3
+"""So much of the time that a voice takes is enough of a hint of speech, as the second stage is late by itself. With
+twice as much the pause came 20 ms later in a voiced noise, and 120 noises paused 137 times instead of 138 (November
+2026)."""
 
 MOST: Final = 2 / 3
 """So much of a beginning voice must be voiced: syllables have holes, and who waits for them pauses late."""
@@ -31,7 +32,7 @@ class FirstStage:
     def fires(self, profile: Profile, speech: float) -> bool:
         """Whether an answer is to be paused; `speech` seconds of speech lie behind."""
         if self._known:
-            return reached(self._hint.length, HINT_SECONDS) or reached(speech, profile.pause_after)
+            return reached(self._hint.length, HINT * profile.pause_after) or reached(speech, profile.pause_after)
         voice = self._voice.span if reached(self._voice.length, MOST * profile.pause_after) else 0.0
         return reached(max(voice, speech), profile.pause_after)
 
