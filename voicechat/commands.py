@@ -68,7 +68,8 @@ class CreateReply(Command):
 
     `items` are read instead of the history; a mere id stands for that item of it.
     Where `stored` is false, the answer does not enter the history, and another may be under way. `metadata` comes back
-    with the answer.
+    with the answer. Of the servers named in `labels` the tools that are `allowed` may be used, or all where none are
+    listed; of others what the session allows.
     """
 
     instructions: str | None = None
@@ -81,11 +82,16 @@ class CreateReply(Command):
     plays: Codec | None = None
     tools: tuple[Tool, ...] | None = None
     tool_choice: str | None = None
+    labels: tuple[str, ...] = ()
+    allowed: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def of(self, settings: SessionSettings) -> SessionSettings:
         """The session's settings with what this one answer overrides."""
         names = ("instructions", "speaks", "voice", "max_tokens", "plays", "tools", "tool_choice")
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.labels:
+            kept = tuple(rule for rule in settings.allowed if rule[0] not in self.labels)
+            changes["allowed"] = (*kept, *self.allowed)
         return replace(settings, **changes) if changes else settings
 
 

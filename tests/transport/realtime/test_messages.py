@@ -133,6 +133,13 @@ def message(kind: str, **item: Any) -> dict[str, Any]:
             {"type": "response.create", "response": {"input": [], "max_output_tokens": "inf", "tool_choice": "none"}},
             CreateReply(items=(), tool_choice="none"),
         ),
+        (
+            {
+                "type": "response.create",
+                "response": {"tools": [{"type": "mcp", "server_label": "maps", "allowed_tools": ["find"]}]},
+            },
+            CreateReply(tools=(), labels=("maps",), allowed=(("maps", ("find",)),)),
+        ),
     ],
 )
 def test_messages_become_commands(fields: dict[str, Any], command: Command) -> None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from tests.fakes import ScriptedTools
 from tests.realtime_house import SPEECH, Answering, calling, send, until
 from tests.realtime_turns import MCP_CALL, STARTED, WORKED, say
+from voicechat.commands import CreateReply
 from voicechat.config import AgentSettings, McpSettings, Settings, ToolSettings
 from voicechat.conversation import SessionSettings, Tool, ToolCall
 from voicechat.events import SettingsChanged, ToolsListed
@@ -96,6 +97,38 @@ async def test_only_tools_that_the_client_allows_are_listed_offered_and_run() ->
     assert [(item["type"], item.get("name")) for item in output] == [("mcp_call", "weather"), ("message", None)]
     read = [text for _, text in reception.agent.asked[1]]
     assert "weather of {}" in read and json.dumps({"error": "there is no tool 'clock'"}) in read
+
+
+async def test_only_tools_that_one_answer_allows_are_offered_and_run_for_it() -> None:
+    calls = [ToolCall("call_1", "weather", "{}"), ToolCall("call_2", "clock", "{}")]
+    reception = Answering([*calls], "it snows", "hello", tools=ScriptedTools(weather=0.0, clock=0.0))
+    async with calling(reception, HOUSE) as socket:
+        await until(socket, "conversation.created")
+        tools = [{"type": "mcp", "server_label": "house", "allowed_tools": ["weather"]}]
+        await send(socket, "response.create", response={"tools": tools})
+        await until(socket, "response.done")
+        await send(socket, "response.create")
+        await until(socket, "response.done")
+    offered = [[tool.name for tool in settings.tools] for settings in reception.agent.settings]
+    assert (offered[0], offered[-1]) == (["weather"], ["weather", "clock"])
+    read = [text for _, text in reception.agent.asked[1]]
+    assert "weather of {}" in read and json.dumps({"error": "there is no tool 'clock'"}) in read
+
+
+@pytest.mark.parametrize(
+    ("asked", "read", "delete", "look"),
+    [
+        (CreateReply(tools=()), True, False, False),
+        (CreateReply(tools=(), labels=("files",), allowed=(("files", ("delete",)),)), False, True, False),
+        (CreateReply(tools=(), labels=("maps",)), True, False, True),
+    ],
+)
+def test_what_one_answer_does_not_name_stays_as_the_session_allows(
+    asked: CreateReply, read: bool, delete: bool, look: bool
+) -> None:
+    settings = asked.of(SessionSettings(labels=("files",), allowed=(("files", ("read",)), ("maps", ()))))
+    assert [settings.permits("files", "read"), settings.permits("files", "delete")] == [read, delete]
+    assert settings.permits("maps", "look") is look
 
 
 def retrieve(wire: RealtimeWire, id: str) -> list[dict[str, Any]]:

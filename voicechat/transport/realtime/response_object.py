@@ -55,7 +55,8 @@ def read(
     if wanted.has("max_output_tokens"):
         given["max_tokens"] = session_object.read_max_tokens(wanted)
     if wanted.has("tools"):
-        given["tools"] = tool_list.read(wanted, known).tools
+        listed = tool_list.read(wanted, known)
+        given |= {"tools": listed.tools, "labels": listed.labels, "allowed": listed.allowed}
     if wanted.has("tool_choice"):
         given["tool_choice"] = tool_list.read_choice(wanted)
     if wanted.has("parallel_tool_calls"):
