@@ -401,6 +401,16 @@ def test_what_was_said_in_the_last_words_is_the_next_turn_though_it_ended_before
     assert hear(floor, QUIET, 1.0) == [], "and once"
 
 
+def test_what_was_said_in_the_last_words_and_cleared_does_not_come_back() -> None:
+    floor = floor_in(State.SPEAKING)
+    hear(floor, SPEECH, 0.2, Clues(ending=True))
+    hear(floor, QUIET, 0.2, Clues(ending=True))
+    floor.rest()
+    assert hear(floor, QUIET, 0.02) == [(0.02, Act.BEGIN)]
+    floor.rest()  # the caller's program has cleared it
+    assert hear(floor, QUIET, 1.0) == []
+
+
 @pytest.mark.parametrize("sound", [NOISE, QUIET])
 def test_what_is_no_speech_in_the_last_words_begins_nothing(sound: tuple[bool, float]) -> None:
     floor = floor_in(State.SPEAKING)

@@ -281,8 +281,8 @@ class Floor:
         """Raises IllegalMove for a move that the table does not have."""
         if state not in MOVES[self.state]:
             raise IllegalMove("illegal_move", f"the floor cannot go from {self.state} to {state}")
+        if self.state is State.LISTENING or state in (State.THINKING, State.SPEAKING):
+            self._early = None  # what was said early has become a turn, or never will
         self.state = state
         self._since = 0.0
         self._expecting = False
-        if state in (State.THINKING, State.SPEAKING):
-            self._early = None

@@ -22,7 +22,8 @@ NO_UDP = ["--webrtc-ip-handling-policy=disable_non_proxied_udp"]
 
 SCREENS = [(360, 640), (390, 844), (844, 390), (1280, 800)]
 
-SECRET = "key-of-one-who-talks"
+SECRETS = ["key-of-one-who-talks", "key/of+one=who,talks/too"]
+"""The second cannot be the name of a sub-protocol."""
 
 Serve = Callable[..., AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]]
 Browse = Callable[..., "BrowserContext"]
@@ -191,11 +192,12 @@ def test_word_of_the_detour_fits_on_every_screen(browse: Browse, server: str) ->
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_key_is_asked_for_and_given_to_the_socket(browse: Browse, serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("secret", SECRETS)
+def test_key_is_asked_for_and_given_to_the_socket(browse: Browse, serve: Serve, tmp_path: Path, secret: str) -> None:
     from playwright.sync_api import expect
 
     keys = tmp_path / "keys.txt"
-    keys.write_text(f"kitchen talk {SECRET}\n")
+    keys.write_text(f"kitchen talk {secret}\n")
     keys.chmod(0o600)
     with serve(ACCESS__KEYS=str(keys)) as (url, _):
         page = browse(also=NO_UDP).new_page()
@@ -205,7 +207,7 @@ def test_key_is_asked_for_and_given_to_the_socket(browse: Browse, serve: Serve, 
         page.fill("#key", "key-of-nobody-at-all")
         page.press("#key", "Enter")
         expect(page.get_by_role("alert")).to_contain_text("does not know that key")
-        page.fill("#key", SECRET)
+        page.fill("#key", secret)
         page.press("#key", "Enter")
         expect(page.locator("body[data-call=live]")).to_be_visible()
         keys.write_text("kitchen talk another-key-altogether\n")
@@ -283,8 +285,15 @@ def test_call_whose_packets_are_lost_goes_on_over_the_socket(browse: Browse, ser
         page.on("request", lambda request: calls.append(request.method) if "/calls" in request.url else None)
         page.route("**/v1/realtime/calls*", stand_between)
         page.route("**/v1/realtime/calls/*", stand_between)
+        wire = watched(page)
         page.goto(url)
-        call(page)
+        page.click("text=Start talking")
+        expect(page.locator("#microphone option")).not_to_have_count(0)
+        page.locator("#microphone").select_option(index=1)  # while WebRTC is still being tried
+        expect(page.locator("body[data-call=live]")).to_be_visible()
+        expect(page.locator("#detour")).to_be_visible()
+        page.wait_for_timeout(1500)
+        assert any(wire.sound()), "it speaks through the microphone that was chosen last"
         assert calls == ["POST", "DELETE"], "the server's only line was given back first"
         say(page, "What is your name?")
         expect(page.locator("#transcript .assistant[data-stage=final]")).to_contain_text(re.compile(r"\w+ \w+"))

@@ -147,8 +147,9 @@ async function toggleMute() {
 /** Speaks through the chosen microphone from now on; without one, the call goes on as it was. */
 async function changeMicrophone() {
   const mine = call;
+  let track = null;
   try {
-    const track = await openMicrophone(devices.value);
+    track = await openMicrophone(devices.value);
     if (call !== mine) {
       track.stop();
       return;
@@ -157,6 +158,7 @@ async function changeMicrophone() {
     useTrack(track, true);
     offerMicrophones();
   } catch (error) {
+    if (call?.track !== track) track?.stop();
     transcript.note(error.message);
   }
 }

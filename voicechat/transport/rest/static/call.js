@@ -28,7 +28,7 @@ export class Call {
     if (performance.now() - lacking > REMEMBERED_MS && (await this.#connectByRtc())) return;
     if (this.#over) return;
     this.#line = new SocketLine(this.ends);
-    await this.#line.connect(track);
+    await this.#line.connect(this.#track); // it may have been replaced meanwhile
   }
 
   /** Whether it got through. */

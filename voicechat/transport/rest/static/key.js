@@ -1,6 +1,10 @@
 /** The key that a server may want: asked for once, and kept for as long as the tab is open. */
 
+import { ofResponse, unreachable } from "./problem.js";
+
 const SLOT = "voicechat.key";
+const SECRETS = "v1/realtime/client_secrets";
+const TOKEN = /^[!#$%&'*+.^`|~\w-]+$/; // what a sub-protocol may be written in (RFC 9110, 5.6.2)
 
 /** The headers that show the key; none while there is none. */
 export function credentials() {
@@ -8,10 +12,27 @@ export function credentials() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/** The sub-protocols of a WebSocket, which has no headers of its own in a browser. */
-export function protocols() {
-  const key = sessionStorage.getItem(SLOT);
-  return key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
+/**
+ * The sub-protocols of a WebSocket, which has no headers of its own in a browser. Where the key cannot be one, another
+ * is made with it, for a short time. Rejects with a Problem.
+ */
+export async function protocols() {
+  let key = sessionStorage.getItem(SLOT);
+  if (!key) return ["realtime"];
+  if (!TOKEN.test(key)) key = await anotherKey();
+  return ["realtime", `openai-insecure-api-key.${key}`];
+}
+
+async function anotherKey() {
+  const headers = { "Content-Type": "application/json", ...credentials() };
+  let response;
+  try {
+    response = await fetch(SECRETS, { method: "POST", headers, body: "{}" });
+  } catch {
+    throw unreachable();
+  }
+  if (!response.ok) throw await ofResponse(response, true);
+  return (await response.json()).value;
 }
 
 /** The form that asks for a key. */

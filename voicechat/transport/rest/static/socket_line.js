@@ -18,6 +18,7 @@ export class SocketLine {
   #socket = null;
   #sampler = null;
   #player = null;
+  #track = null;
   #taken = 0; // when the socket last took our sound, in milliseconds
   #over = false;
 
@@ -31,6 +32,7 @@ export class SocketLine {
 
   /** Resolves when the line is up, or closed, and rejects with a Problem. */
   async connect(track) {
+    this.#track = track;
     if (!this.context.audioWorklet) throw new Problem(NO_SOUND_PATH); // on insecure pages
     await this.#start();
     await Promise.all(WORKLETS.map((file) => this.context.audioWorklet.addModule(file))).catch(() => {
@@ -42,7 +44,7 @@ export class SocketLine {
     await this.#open();
     if (this.#over) return;
     this.#sampler = new Sampler(this.context, (samples) => this.#say(samples));
-    this.#sampler.follow(track);
+    this.#sampler.follow(this.#track);
   }
 
   send(event) {
@@ -50,7 +52,8 @@ export class SocketLine {
   }
 
   async replace(track) {
-    this.#sampler.follow(track);
+    this.#track = track;
+    this.#sampler?.follow(track);
   }
 
   async close() {
@@ -67,13 +70,15 @@ export class SocketLine {
     if (this.context.state !== "running") throw new Problem(NO_SPEAKER);
   }
 
-  #open() {
+  async #open() {
     const address = new URL(ADDRESS, document.baseURI);
     address.protocol = address.protocol.replace("http", "ws");
-    const socket = new WebSocket(address, protocols());
+    const shown = await protocols();
+    if (this.#over) return;
+    const socket = new WebSocket(address, shown);
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#over || this.#take(JSON.parse(data));
-    return new Promise((resolve, reject) => {
+    await new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Problem(NO_SOUND_PATH)), OPENING_MS);
       socket.onopen = () => {
         clearTimeout(late);
