@@ -46,6 +46,9 @@ ANSWER_DB: Final = -20.0
 ANSWER_SECONDS: Final = 8
 ANSWERS: Final = 3
 """In a call; the caller speaks over the last."""
+NOISES: Final = (-85.0, -75.0, -70.0, -60.0, -50.0)
+JUMPS: Final = 0.04
+"""Seconds by which a far end that buffers begins sooner or later each time."""
 LATE_SECONDS: Final = 0.3
 """After their last word, an interruption is missed."""
 
@@ -100,12 +103,19 @@ def _detectors() -> tuple[webrtc.Webrtc, silero.Silero]:
     return webrtc.load(Settings()), silero.load(Settings())
 
 
+def drawn(coupling: float | None, dice: np.random.Generator) -> Room:
+    """A line and a room as callers have them: with reverberation or none, a far end that buffers or not."""
+    fading = float(dice.choice((0.0, dice.uniform(0.15, 0.5))))
+    delay, noise = dice.uniform(0.02, 0.3), float(dice.choice(NOISES))
+    starts = tuple(dice.uniform(0.0, 0.3) + dice.uniform(0.0, JUMPS, 3)) if dice.random() < 0.5 else ()
+    return Room(coupling, delay, fading, noise, starts, drift=dice.uniform(-2e-4, 2e-4), jitter=0.02)
+
+
 def play(half: str, setting: Setting, seed: int) -> Outcome:
     """One call. Everything is drawn from the seed, and the same for all settings."""
     dice = np.random.default_rng(seed)
     answers, callers = voices(half)
-    fading, delay, noise = dice.uniform(0.15, 0.5), dice.uniform(0.02, 0.3), float(dice.choice((-70, -60, -50)))
-    room = Room(setting.coupling, delay, fading, noise)
+    room = drawn(setting.coupling, dice)
     microphone = Microphone(room, 60.0, np.random.default_rng(seed))
     fast, slow = _detectors()
     gate = Gate() if setting.gated else None

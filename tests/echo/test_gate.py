@@ -31,6 +31,15 @@ ROOMS = [
 ]
 
 
+QUIET = [
+    Room(coupling, delay, fading=0.0, noise=noise, starts=starts, drift=1e-4, jitter=0.02)
+    for coupling, delay in ((-6.0, 0.153), (-12.0, 0.087), (-20.0, 0.148))
+    for noise in (-85.0, -75.0)
+    for starts in ((), (0.0,), (0.21, 0.23, 0.2))
+]
+"""A loudspeaker close by, no noise that would fill the pauses, delays that are no whole frames, and buffers."""
+
+
 @cache
 def said(text: str, voice: str) -> Samples:
     engine = espeak.load(Settings())
@@ -79,6 +88,14 @@ def test_answers_on_a_speakerphone_do_not_cut_themselves(room: Room) -> None:
     assert first.cut is None
     assert len(first.pauses) <= 1
     assert all(answer.cut is None and not answer.pauses for answer in later)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.005, 0.01, 0.015])
+def test_coupling_is_no_fainter_where_sounds_end_suddenly(offset: float) -> None:
+    """An echo 12 dB down, and silence between the words: the words tell how loud it is, not their edges."""
+    gate = Gate()
+    heard_by(gate, Room(-12.0, delay=0.1 + offset, fading=0.0, noise=-85.0), np.concatenate(list(answers())))
+    assert gate.coupling == pytest.approx(-12.0, abs=5.5)
 
 
 def test_without_the_gate_they_do() -> None:
@@ -196,4 +213,12 @@ def test_caller_who_begins_with_the_first_answer_is_held_back_for_a_moment_only(
     assert answer.pauses
     assert answer.pauses[0] < at + 0.5
     assert answer.cut is not None
-    assert answer.cut < at + 0.8
+    assert answer.cut < at + 0.9
+
+
+@pytest.mark.parametrize("room", QUIET, ids=str)
+@pytest.mark.parametrize("voice", ["en-gb", "en-us"])
+def test_answers_do_not_hold_themselves_up_where_the_microphone_is_very_quiet(room: Room, voice: str) -> None:
+    call, _ = call_in(room, gate=Gate())
+    found = [call.answer(sound) for sound in answers(voice)]
+    assert not any(answer.pauses or answer.cut for answer in found)

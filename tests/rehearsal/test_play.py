@@ -9,9 +9,10 @@ from voicechat import config, logs
 from voicechat.audio import LISTEN_RATE, Samples, level, silence
 from voicechat.config import LogSettings, Settings
 from voicechat.errors import VoicechatError
+from voicechat.rehearsal.loudspeaker import Echo
 from voicechat.rehearsal.play import UNRECOGNISED, rehearse
 from voicechat.rehearsal.score import Deed
-from voicechat.rehearsal.tape import Echo, Scene
+from voicechat.rehearsal.tape import Scene
 
 SETTINGS = Settings(log=LogSettings(level="error"))
 

@@ -20,8 +20,9 @@ from tests.turns.voices import Words
 from voicechat.adapters.vad import silero
 from voicechat.audio import LISTEN_RATE, Samples, read_wav, resample
 from voicechat.config import Settings
+from voicechat.rehearsal.loudspeaker import Echo
 from voicechat.rehearsal.score import Label, Meaning
-from voicechat.rehearsal.tape import Echo, Scene
+from voicechat.rehearsal.tape import Scene
 
 SPEECH: Final = Path(__file__).parents[3] / "shared" / "speech"
 HALVES: Final = ("tune", "report")
@@ -221,12 +222,16 @@ def _words(half: str, category: str, texts: tuple[str, ...], meaning: Meaning) -
 
 
 def _echoes(half: str) -> Iterator[Take]:
-    """A loudspeaker that the microphone hears, and nobody speaks."""
-    for number in range(20):
+    """A loudspeaker that the microphone hears, quiet or not, beside players that buffer or not; nobody speaks."""
+    for number in range(60):
         dice = _dice("echo", number, half)
-        echo = Echo(float(dice.uniform(3, 30)), round(float(dice.uniform(0.04, 0.3)), 2))
-        scene = Scene(mixing.samples(_ground(8.0, dice)), ((0.3, 8.0),), echo)
-        name = f"{echo.decibels:.0f} dB after {echo.delay:g} s"
+        starts = (float(dice.uniform(0.0, 0.3)),) if number % 2 else ()
+        echo = Echo(float(dice.uniform(3, 30)), float(dice.uniform(0.04, 0.3)), starts)
+        noise = float(dice.uniform(-85, -60))
+        hiss = mixing.at_level(dice.standard_normal(8 * LISTEN_RATE).astype(np.float32), noise)
+        scene = Scene(mixing.samples(hiss), ((0.3, 8.0),), echo)
+        line = "buffered" if starts else "at once"
+        name = f"{echo.decibels:.0f} dB after {echo.delay:.3f} s, {line}, noise {noise:.0f} dB {number}"
         yield Take(name, "echo", half, scene, (Label(1.0, 7.0, Meaning.NOISE),))
 
 

@@ -53,7 +53,7 @@ class Gate:
     On the loop: a frame costs 2 µs at rest, 20 where a caller speaks, 40 where an echo is loud (November 2026).
     """
 
-    def __init__(self, margin: float = 7.5) -> None:
+    def __init__(self, margin: float = 6.5) -> None:
         """`margin` is by how many dB a voice must stand out from the echo."""
         self._margin = margin
         self._clock = Clock()

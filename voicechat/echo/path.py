@@ -40,6 +40,10 @@ _MAY_BE_DB: Final = ((4.0, np.inf), (8.0, 8.0), (np.inf, 6.7))
 
 _PEAK_FALL: Final = 0.05
 """dB a frame."""
+_DEEPEST_DB: Final = 27.0
+"""Further below a band's peaks nothing is compared: where a quiet microphone hears a sound end, a few milliseconds that
+the delay is off would count for 50 dB. With 30 it held 4 first answers of 80 up in quiet rooms, with 20 it took callers
+for an echo more often (November 2026)."""
 _SHALLOW_DB: Final = 6.0
 """A band whose peaks are no further above the noise is not heard."""
 _HEARD_BANDS: Final = 3
@@ -94,6 +98,7 @@ class PathFinder:
         worth = float(weights.sum())
         self._peak = np.maximum(self._peak - _PEAK_FALL * worth, heard.max(axis=0))
         self._peaks = np.maximum(self._peaks - _PEAK_FALL * worth, played.max(axis=0))
+        noise = np.maximum(noise, self._peak - _DEEPEST_DB)
         depth = self._peak - noise
         useful = depth > _SHALLOW_DB
         some = int(useful.sum()) >= _HEARD_BANDS

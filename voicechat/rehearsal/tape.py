@@ -24,24 +24,20 @@ from voicechat.events import (
     TranscriptFinal,
 )
 from voicechat.protocols import Heard, SpeechChunk
+from voicechat.rehearsal.loudspeaker import Echo, Loudspeaker
 from voicechat.rehearsal.score import Deed, Moment
 from voicechat.transport.media.playout import Playout
 
 TAIL_SECONDS: Final = 2.0
 """Silence after a recording, for the decisions about its last sound."""
 
+LEAD_SECONDS: Final = 0.2
+"""Sound that a far end that buffers gets ahead."""
+
 RETRY_SECONDS: Final = 0.6
 """A bot that was interrupted and still has something to say waits this long for its caller to have finished."""
 
 _FRAME: Final = round(LISTEN_RATE * FRAME_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """A loudspeaker that the microphone hears: how much softer in dB, and how many seconds later."""
-
-    decibels: float
-    delay: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,9 @@ class Tape:
         self.played: list[Samples | None] = []
         self.failed: Failed | None = None
         self._scene = scene
-        self._playout = Playout(LISTEN_RATE, ahead=0.6)
+        self._loudspeaker = Loudspeaker(scene.echo, scene.seconds + TAIL_SECONDS) if scene.echo is not None else None
+        self._lead = LEAD_SECONDS if scene.echo is not None and scene.echo.starts else FRAME_SECONDS
+        self._playout = Playout(LISTEN_RATE, ahead=0.6, buffers=self._lead > FRAME_SECONDS)
         self._resampler = Resampler(LISTEN_RATE, LISTEN_RATE)
         self._loop = asyncio.get_running_loop()
         self._begin = self._loop.time()
@@ -97,20 +95,31 @@ class Tape:
         tail = [np.zeros(_FRAME, np.int16)] * round(TAIL_SECONDS / FRAME_SECONDS)
         for number, frame in enumerate([*self._scene.frames, *tail], 1):
             await asyncio.sleep(self._begin + number * FRAME_SECONDS - self._loop.time())
-            self.played.append(self._playout.take())
+            self._take()
             command = self._cue()
             if command is not None:
                 yield command
             yield AudioFrame(self._with_echo(frame), LISTEN_RATE)
 
+    def _take(self) -> None:
+        """What is due of the bot's sound: 20 ms, or as much as a far end that buffers lacks."""
+        samples = self._playout.take()
+        self.played.append(samples)
+        while samples is not None:
+            if self._loudspeaker is not None:
+                self._loudspeaker.play(samples, self._now())
+            if self._playout.lead < FRAME_SECONDS / 2 or self._playout.lead > self._lead - FRAME_SECONDS / 2:
+                return
+            samples = self._playout.take()
+            if samples is not None:
+                self.played.append(samples)
+
     def _with_echo(self, frame: Samples) -> Samples:
-        echo = self._scene.echo
-        back = 1 + (round(echo.delay / FRAME_SECONDS) if echo is not None else 0)
-        played = self.played[-back] if back <= len(self.played) else None
-        if echo is None or played is None:
+        if self._loudspeaker is None:
             return frame
-        heard = frame + played * 10 ** (-echo.decibels / 20)
-        return np.clip(heard, -32768, 32767).astype(np.int16)
+        heard = frame.astype(np.int32) + self._loudspeaker.heard(self._now())
+        together: Samples = np.clip(heard, -32768, 32767).astype(np.int16)
+        return together
 
     @property
     def levels(self) -> Sequence[Played]:
