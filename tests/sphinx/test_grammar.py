@@ -63,6 +63,15 @@ def test_a_phrase_with_an_unknown_word_is_left_out_and_named(dictionary: Path) -
     assert grammar.unknown == {"where is the flurble": ("flurble",)}
 
 
+def test_asides_stand_beside_the_phrases_and_are_told_from_them(dictionary: Path) -> None:
+    grammar = build(["where is the exit"], dictionary, ["tell me", "where is the exit", "flurble"])
+    assert "tell me | where is the exit" in grammar.text
+    assert grammar.is_aside("tell me") and grammar.is_aside("hello tell me please")
+    assert not grammar.is_aside("where is the exit")
+    assert not grammar.unknown, "nobody is asked about what cannot be pronounced"
+    assert build([], dictionary, ["tell me"]).text == "", "an agent without phrases hears all openly"
+
+
 def test_a_phrase_without_words_is_left_out(dictionary: Path) -> None:
     assert build(["?!"], dictionary).unknown == {"?!": ()}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from voicechat.audio import Samples
 from voicechat.conversation import Transcript
-from voicechat.sphinx.acceptance import ACCEPTED, Hearing, probability
+from voicechat.sphinx.acceptance import ACCEPTED, ASIDE, Hearing, probability
 from voicechat.sphinx.decoder import Decoder, Value, model
 from voicechat.sphinx.grammar import Grammar
 
@@ -100,7 +100,8 @@ class Ears:
         if self._narrow:
             hearing = Hearing(*(decoder.hypothesis() for decoder in (*self._narrow, self._speech)))
             said = probability(hearing, self._pronunciations)
-            if said >= ACCEPTED and whole(hearing.phrase.text):
+            least = ASIDE if self._grammar.is_aside(hearing.phrase.text) else ACCEPTED
+            if said >= least and whole(hearing.phrase.text):
                 return Transcript(hearing.phrase.text, said)
         text = self._speech.text()
         return Transcript(text, OPEN_CONFIDENCE if text else 0.0)

@@ -14,6 +14,7 @@ from voicechat.adapters.tts import espeak
 from voicechat.audio import LISTEN_RATE, AudioFrame, Samples, read_wav, resample, silence
 from voicechat.config import Settings
 from voicechat.conversation import Transcript
+from voicechat.turntaking.interjections import Interjections
 from voicechat.words.spoken import plain
 
 PROJECT = Path(__file__).parents[3]
@@ -70,6 +71,17 @@ def test_a_visitor_is_understood_loud_or_soft(
     heard = understood(kiosk, (say(question) * level).astype(np.int16))
     assert heard.text == plain(question)
     assert heard.confidence > 0.4
+
+
+@pytest.mark.parametrize("phrase", ["wait", "stop", "hold on", "be quiet", "that's enough", "wait a minute"])
+def test_stop_phrases_are_understood(kiosk: pocketsphinx.SphinxEngine, say: Say, phrase: str) -> None:
+    known = Interjections(stop_phrases=Settings().turn.barge_in.stop_phrases)
+    assert known.stops(understood(kiosk, say(phrase)).text)
+
+
+@pytest.mark.parametrize("phrase", ["okay", "really", "right"])
+def test_back_channels_are_understood(kiosk: pocketsphinx.SphinxEngine, say: Say, phrase: str) -> None:
+    assert understood(kiosk, say(phrase)).text == phrase
 
 
 def test_politeness_around_a_question_is_understood(kiosk: pocketsphinx.SphinxEngine, say: Say) -> None:

@@ -1,7 +1,7 @@
 """PocketSphinx: American English on a small processor, with nothing to download.
 
 Beside its open language model it listens for the agent's phrases, which it understands far better, and takes one of
-them when the sound supports it.
+them when the sound supports it; with them, for the stop phrases and back-channels.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,9 @@ LATE: Final = LISTEN_RATE // 2
 
 def load(settings: Settings, phrases: Sequence[str]) -> "SphinxEngine":
     """Loads the first decoders. Blocking for half a second. Raises AdapterUnavailable or EngineFailed."""
-    built = grammar.build(phrases, model("cmudict-en-us.dict"))
+    barge_in = settings.turn.barge_in
+    asides = (*barge_in.stop_phrases, *barge_in.back_channels)
+    built = grammar.build(phrases, model("cmudict-en-us.dict"), asides)
     for phrase, words in built.unknown.items():
         structlog.get_logger().warning("phrase_left_out", phrase=phrase, unknown_words=" ".join(words))
     return SphinxEngine(Pool(lambda: Ears(built), settings.asr.pocketsphinx.decoders))
