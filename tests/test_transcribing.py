@@ -1,6 +1,9 @@
 """Sessions in which nothing is answered, and recordings that are read before an answer: on virtual time."""
 
+import asyncio
+
 import numpy as np
+import pytest
 
 from tests.fakes import InlineLane, ScriptedAgent, ScriptedAsr, loud, quiet
 from tests.scripted_call import LONG, Call, converse, kinds, of, texts, until
@@ -17,6 +20,7 @@ from voicechat.events import (
     TranscriptFailed,
     TranscriptFinal,
 )
+from voicechat.understanding import MOST_RECORDINGS
 
 MUTE = SessionSettings(answers=False, turns=TurnDetection(idle=5.0))
 SOUND = AudioFrame(np.full(48_000, 8000, np.int16), 24_000)
@@ -130,6 +134,41 @@ def test_recording_whose_item_is_deleted_meanwhile_leaves_no_trace_in_the_histor
 
     call = converse(Call(asr=ScriptedAsr("one"), lane=InlineLane(0.3)), caller)
     assert call.session.history == []
+
+
+def test_recordings_of_deleted_items_count_as_long_as_they_are_read() -> None:
+    async def caller(call: Call) -> None:
+        for _ in range(3 * MOST_RECORDINGS):
+            call.peer.asks(recording("a"))
+            call.peer.asks(DeleteItem("a"))
+        await until(call, ItemDeleted, 3 * MOST_RECORDINGS)
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr(*["one"] * 99), lane=InlineLane(0.3)), caller)
+    assert call.asr.heard == [2.0] * MOST_RECORDINGS
+    assert {event.code for event in of(call, TranscriptFailed)} == {"recogniser_busy"}
+    assert len(of(call, TranscriptFailed)) == 2 * MOST_RECORDINGS
+    assert call.asr.open_streams == 0
+
+
+@pytest.mark.parametrize("sound", [None, SOUND])
+def test_recording_of_a_deleted_item_is_not_read_into_one_that_has_its_name_now(sound: AudioFrame | None) -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(recording("a"))
+        call.peer.hears(quiet(0.6))  # so that it is ahead
+        await asyncio.sleep(0.6)
+        call.peer.asks(DeleteItem("a"))
+        call.peer.asks(AddItem(Item("a", Role.USER, "mine"), sound=sound))
+        call.peer.asks(CreateReply())
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    call = converse(Call(asr=ScriptedAsr("old", "new"), lane=InlineLane(0.3)), caller)
+    words = "mine" if sound is None else "mine\nnew"
+    assert call.agent.asked == [[("user", words)]], "the answer waits for what is new, and reads nothing else"
+    assert [event.text for event in of(call, TranscriptFinal)] == ([] if sound is None else ["new"])
 
 
 def test_session_that_ends_stops_reading() -> None:

@@ -28,7 +28,7 @@ from voicechat.turntaking.pairs import awaited
 class Obeying:
     """One session's. `create` makes an answer, now or as soon as the caller has been understood and the answer under
     way is over, and `owed` says whether one waits for that; `hurry` is told how soon the program wants a turn to end;
-    `listen` understands the sound of an item.
+    `listen` understands the sound of a new item, if it has any.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Obeying:
         create: Callable[[CreateReply], None],
         owed: Callable[[], bool],
         hurry: Callable[[str], None],
-        listen: Callable[[Item, AudioFrame], None],
+        listen: Callable[[Item, AudioFrame | None], None],
     ) -> None:
         self._session, self._answering = session, answering
         self._make_answer, self._owed, self._hurry, self._listen = create, owed, hurry, listen
@@ -53,8 +53,7 @@ class Obeying:
                     self._update(command)
                 case AddItem():
                     session.add(command.item, command.after)
-                    if command.sound is not None:
-                        self._listen(command.item, command.sound)
+                    self._listen(command.item, command.sound)
                 case RetrieveItem():
                     place = session.place(command.item, "item_retrieve_invalid_item_id")
                     session.emit(ItemRetrieved(session.history[place]))

@@ -65,7 +65,7 @@ class Understanding:
         self._settings, self._spawn = settings, spawn
         self._in_work: set[Utterance] = set()  # at the recogniser, candidates too
         self._waiting: dict[Utterance, Timeline] = {}  # spoken, and not understood yet
-        self._recordings: dict[str, asyncio.Task[None]] = {}  # that are not understood yet, by their item
+        self._recordings: dict[_Recording, asyncio.Task[None]] = {}  # that are not understood yet
 
     @property
     def busy(self) -> bool:
@@ -106,10 +106,15 @@ class Understanding:
         if utterance.error is not None:
             self._fail(utterance, utterance.error)
 
-    def take(self, item: Item, sound: AudioFrame) -> None:
-        """Adds what is said in a recording to an item of the history, as soon as that is known."""
+    def take(self, item: Item, sound: AudioFrame | None) -> None:
+        """Adds what is said in a recording, if there is one, to a new item of the history, as soon as that is known."""
+        for older in self._recordings:
+            older.orphaned = older.orphaned or older.item.id == item.id
+        if sound is None:
+            return
         if len(self._recordings) < MOST_RECORDINGS:
-            self._recordings[item.id] = self._spawn(self._read(item, sound))
+            recording = _Recording(item, sound)
+            self._recordings[recording] = self._spawn(self._read(recording))
         else:
             text = f"{MOST_RECORDINGS} recordings are not understood yet"
             self._session.emit(TranscriptFailed(item.id, "recogniser_busy", text))
@@ -117,9 +122,10 @@ class Understanding:
     def give_up(self, error: EngineFailed) -> None:
         """What is not understood by now will not be."""
         recordings, self._recordings = self._recordings, {}
-        for item, task in recordings.items():
+        for recording, task in recordings.items():
             task.cancel()
-            self._session.emit(TranscriptFailed(item, error.code, error.message))
+            if not recording.orphaned:
+                self._session.emit(TranscriptFailed(recording.item.id, error.code, error.message))
         waiting, self._waiting = self._waiting, {}
         for utterance in waiting:
             utterance.forget()
@@ -158,20 +164,23 @@ class Understanding:
         )
         self._tell(utterance, text, hushes=self.hushes(utterance, text))
 
-    async def _read(self, item: Item, sound: AudioFrame) -> None:
+    async def _read(self, recording: "_Recording") -> None:
         recogniser, session, loop = self._recogniser, self._session, asyncio.get_running_loop()
-        begin = loop.time()
+        item, sound, begin = recording.item, recording.sound, loop.time()
+        told: TranscriptFinal | TranscriptFailed
         try:
             weighs = session.settings.weighs
             transcript = await understood(sound, recogniser.engine, recogniser.lane, self._language, weighs=weighs)
         except AdapterError as error:
-            session.emit(TranscriptFailed(item.id, error.code, error.message))
+            told = TranscriptFailed(item.id, error.code, error.message)
         else:
-            text, work = transcript.text, loop.time() - begin
-            session.change(item.id, text="\n".join(filter(None, (item.text, text))))
-            weighed, confidence = transcript.weighed, transcript.confidence
-            session.emit(TranscriptFinal(item.id, text, confidence, sound.seconds, work, weighed))
-        self._recordings.pop(item.id, None)
+            text, confidence, work = transcript.text, transcript.confidence, loop.time() - begin
+            told = TranscriptFinal(item.id, text, confidence, sound.seconds, work, transcript.weighed)
+        if not recording.orphaned:
+            if isinstance(told, TranscriptFinal):
+                session.change(item.id, text="\n".join(filter(None, (item.text, told.text))))
+            session.emit(told)
+        self._recordings.pop(recording, None)
         if not self._recordings:
             self._listener.read_up()
 
@@ -196,3 +205,12 @@ class Understanding:
             self._listener.hushed()
         else:
             self._listener.understood(text, timeline)
+
+
+@dataclass(eq=False, slots=True)
+class _Recording:
+    """Sound of an item, which may be deleted before it is understood, and its name be given to another."""
+
+    item: Item
+    sound: AudioFrame
+    orphaned: bool = False  # there is another item of that name by now: nobody is told
