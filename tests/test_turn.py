@@ -244,7 +244,7 @@ def test_texts_move_nothing_when_there_is_no_candidate() -> None:
         assert floor_in(state).read("stop") == ()
 
 
-@pytest.mark.parametrize(("state", "knob"), [(State.SPEAKING, "speaking"), (State.THINKING, "waiting")])
+@pytest.mark.parametrize("state", [State.SPEAKING, State.THINKING])
 @pytest.mark.parametrize(
     ("min_words", "text", "after"),
     [
@@ -256,10 +256,12 @@ def test_texts_move_nothing_when_there_is_no_candidate() -> None:
     ],
 )
 def test_so_many_words_are_an_interruption_and_fewer_leave_it_to_the_sound(
-    state: State, knob: str, min_words: int, text: str, after: float
+    state: State, min_words: int, text: str, after: float
 ) -> None:
-    profile = Profile(confirm=0.12, confirm_alone=2.0, min_words=min_words)
-    floor = floor_in(state, replace(RULES, **{knob: profile}))
+    profile, other = Profile(confirm=0.12, confirm_alone=2.0, min_words=min_words), Profile(confirm_alone=0.2)
+    heard = state is State.SPEAKING
+    rules = replace(RULES, speaking=profile if heard else other, waiting=other if heard else profile)
+    floor = floor_in(state, rules)
     acts = hear(floor, SPEECH, 0.3)
     acts += [(0.3, act) for act in floor.read(text)]
     acts += [(round(0.3 + at, 3), act) for at, act in hear(floor, SPEECH, 2.0)]
@@ -288,8 +290,10 @@ def test_words_that_were_understood_in_a_doubt_about_echo_count_when_it_is_over(
 def test_an_interruption_takes_as_much_speech_as_its_knob_says(
     state: State, knob: str, clues: Clues, after: float
 ) -> None:
-    profile = {"confirm": 0.0, "confirm_alone": 0.0} | ({knob: after} if knob != "longest_back_channel" else {})
-    rules = replace(RULES, speaking=Profile(**profile), waiting=Profile(**profile), longest_back_channel=after)
+    profile = Profile(
+        confirm=after if knob == "confirm" else 0.0, confirm_alone=after if knob == "confirm_alone" else 0.0
+    )
+    rules = replace(RULES, speaking=profile, waiting=profile, longest_back_channel=after)
     floor = floor_in(state, rules)
     assert hear(floor, SPEECH, 7.0, clues) == [(0.06, Act.PAUSE), (after, Act.CUT), (after, Act.BEGIN)]
 
