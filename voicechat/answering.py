@@ -206,6 +206,11 @@ class Answering:
         if self.stop("client_cancelled") and self._session.floor.state is not State.LISTENING:
             self._session.floor.rest()
 
+    def fall_silent(self) -> None:
+        """Nothing is answered any more: not beside the conversation, either."""
+        self._asides.close()
+        self.hush()
+
     def cancel(self, id: str | None) -> bool:
         """Stops the answer of that id, or whatever is being answered; False: there is no such answer."""
         if id is not None and self._asides.cancel(id):

@@ -81,7 +81,7 @@ class Obeying:
         known = (session.settings.labels, session.settings.allowed)
         session.update(dict(command.changes))
         if not session.settings.answers:
-            self._answering.hush()
+            self._answering.fall_silent()
         turns = session.settings.turns
         self._hurry(turns.eagerness if turns and turns.kind == "semantic_vad" else "auto")
         session.emit(SettingsChanged(session.settings))
