@@ -16,6 +16,9 @@ from voicechat.events import (
     ItemDeleted,
     ReplyFinished,
     ReplyStarted,
+    ReplyStatus,
+    SettingsChanged,
+    SpeechStarted,
     State,
     TranscriptFailed,
     TranscriptFinal,
@@ -75,6 +78,58 @@ def test_answer_that_was_asked_for_is_forgotten_when_nothing_shall_be_answered()
 
     call = converse(Call(), caller)
     assert of(call, ReplyStarted) == []
+
+
+def test_answers_of_every_kind_end_when_nothing_shall_be_answered() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply())
+        await until(call, ReplyStarted)
+        call.peer.asks(CreateReply(stored=False, speaks=False))
+        await until(call, ReplyStarted, 2)
+        call.peer.asks(UpdateSettings({"answers": False}))
+        call.peer.hears(quiet(5.0))
+        await until(call, SettingsChanged)
+        await asyncio.sleep(5.0)
+        call.peer.hangs_up()
+
+    call = converse(Call(agent=ScriptedAgent([LONG, LONG], delay=0.5)), caller)
+    assert [event.status for event in of(call, ReplyFinished)] == [ReplyStatus.CANCELLED] * 2
+    names = kinds(call)
+    assert set(names[names.index("SettingsChanged") :]) <= {"SettingsChanged", "StateChanged", "SessionEnded"}
+
+
+def test_failed_cancel_of_another_answer_drops_none_that_waits() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.asks(CreateReply(stored=False, speaks=False))
+        await until(call, ReplyStarted)
+        aside = of(call, ReplyStarted)[0].reply
+        call.peer.asks(recording("a"))
+        call.peer.asks(CreateReply())
+        call.peer.asks(CancelReply("nobody", event_id="e1"))
+        call.peer.asks(CancelReply(aside))
+        await until(call, ReplyFinished, 2)
+        call.peer.hangs_up()
+
+    asked = ScriptedAgent([LONG, "noted"], delay=0.5)
+    call = converse(Call(asr=ScriptedAsr("one"), agent=asked, lane=InlineLane(0.3)), caller)
+    assert [(event.code, event.event_id) for event in of(call, Failed)] == [("response_cancel_not_active", "e1")]
+    assert [event.status for event in of(call, ReplyFinished)] == [ReplyStatus.CANCELLED, ReplyStatus.COMPLETED]
+    assert call.agent.asked[-1] == [("user", "one")]
+
+
+def test_failed_cancel_of_another_answer_leaves_the_one_that_waits_for_the_caller() -> None:
+    async def caller(call: Call) -> None:
+        call.peer.hears(loud(1.0))
+        await until(call, SpeechStarted)
+        call.peer.asks(CreateReply())
+        call.peer.asks(CancelReply("nobody"))
+        call.peer.hears(quiet(3.0))
+        await until(call, ReplyFinished)
+        call.peer.hangs_up()
+
+    turns = TurnDetection(create_reply=False)
+    call = converse(Call(session_settings=SessionSettings(turns=turns)), caller)
+    assert [event.code for event in of(call, Failed)] == ["response_cancel_not_active"]
 
 
 def test_greeting_obeys_what_was_asked_before_the_session_began() -> None:

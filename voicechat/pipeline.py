@@ -278,12 +278,17 @@ class Pipeline:
         if isinstance(command, CreateReply) and self._understanding.reads:
             self._put_off(command)
             return
-        if isinstance(command, CancelReply | ClearOutput):
+        if isinstance(command, ClearOutput) or (isinstance(command, CancelReply) and self._calls_off(command)):
             self._owed = None
             self._later.clear()
         self._obeying.obey(command)
         if not self._session.settings.answers:
             self._owed = None
+
+    def _calls_off(self, command: CancelReply) -> bool:
+        """Whether answers that wait are meant, too: not where an answer beside the conversation is named, or none."""
+        reply = self._answering.reply
+        return command.reply is None or (reply is not None and command.reply == reply.id)
 
     def _put_off(self, command: CreateReply) -> None:
         """An answer waits for what is to be read before it."""
