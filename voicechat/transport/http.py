@@ -89,12 +89,13 @@ def build(
     async def change(known: Keys) -> None:
         less = guard.change(known)
         for peer in list(peers):
-            if peer.key in less:
+            if peer.owner in less:
                 peer.hang_up("key_revoked")
         calls.hang_up(less)
         if less:
             await asyncio.sleep(LEAVING)
             guard.break_off(less)
+            calls.hang_up(less)  # those that were still being answered the first time
 
     async def hang_up(app: web.Application) -> None:
         for peer in list(peers):

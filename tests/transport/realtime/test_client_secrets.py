@@ -54,7 +54,8 @@ async def door(known: Keys = KEYS, tickets: Tickets | None = None, **access: Any
     @scope(Scope.TALK)
     async def who(request: web.Request) -> web.Response:
         found = admission.of(request)
-        return web.json_response({"name": found.name, "ticket": found.ticket, "update": found.update()})
+        name = found.owner and found.owner.name
+        return web.json_response({"name": name, "ticket": found.ticket, "update": found.update()})
 
     app = web.Application(middlewares=[http.explain, Guard(settings, known, tickets).middleware])
     app[SILENCE] = Silence()
@@ -133,12 +134,12 @@ async def test_wish_that_cannot_be_had_is_refused_at_once(body: Any, param: str 
 
 def test_only_so_many_are_good_and_those_that_ended_make_room() -> None:
     tickets = Tickets()
-    ended = [tickets.issue(Ticket("a", {}, 5.0), 0.0) for _ in range(10)]
-    first = tickets.issue(Ticket("a", {}, 100.0), 0.0)
-    texts = [tickets.issue(Ticket("a", {}, 100.0), 6.0) for _ in range(MOST - 1)]
+    ended = [tickets.issue(Ticket(None, {}, 5.0), 0.0) for _ in range(10)]
+    first = tickets.issue(Ticket(None, {}, 100.0), 0.0)
+    texts = [tickets.issue(Ticket(None, {}, 100.0), 6.0) for _ in range(MOST - 1)]
     assert tickets.find(first, 6.0) and not any(tickets.find(text, 6.0) for text in ended)
     assert len(tickets._tickets) == MOST
-    tickets.issue(Ticket("a", {}, 100.0), 6.0)
+    tickets.issue(Ticket(None, {}, 100.0), 6.0)
     assert tickets.find(first, 6.0) is None and tickets.find(texts[0], 6.0)
     assert len(tickets._tickets) == MOST
 
@@ -161,5 +162,5 @@ async def test_beta_has_its_own_shape_and_the_same_tickets() -> None:
 @pytest.mark.parametrize("text", ["", "ek_", "ek_wrong", "\udcff", "x" * 10_000])
 def test_what_is_no_ticket_is_not_found(text: str) -> None:
     tickets = Tickets()
-    tickets.issue(Ticket("a", {}, 5.0), 0.0)
+    tickets.issue(Ticket(None, {}, 5.0), 0.0)
     assert tickets.find(text, 0.0) is None

@@ -7,18 +7,19 @@ from typing import Final
 
 from aiohttp import web
 
+from voicechat.transport.access.keys import Owner
 from voicechat.transport.access.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who was let in: by the key of that name, and with these scopes.
+    """Who was let in: by whose key, and with these scopes; `owner` is None where none was asked for.
 
     `ticket` says that it was a key for a short time; `session` are then the settings that its sessions begin with, as
     the client that asked for it wrote them.
     """
 
-    name: str = ""
+    owner: Owner | None = None
     scopes: frozenset[Scope] = frozenset()
     ticket: bool = False
     session: Mapping[str, object] | None = None

@@ -17,7 +17,7 @@ from voicechat.errors import NotAllowed
 from voicechat.transport.access.admission import ADMISSION, Admission
 from voicechat.transport.access.attempts import SECONDS, Attempts
 from voicechat.transport.access.credentials import secret
-from voicechat.transport.access.keys import Keys
+from voicechat.transport.access.keys import Keys, Owner
 from voicechat.transport.access.origins import Origins
 from voicechat.transport.access.proxies import Proxies, Whence, is_loopback
 from voicechat.transport.access.scopes import Scope, declared
@@ -48,7 +48,7 @@ class Guard:
         self._proxies = Proxies(access.behind_proxy)
         self._origins = Origins([*access.hosts, *_names(server.host)], access.origins)
         self._proxied_only = bool(access.behind_proxy)
-        self._under_way: dict[asyncio.Task[Any], str] = {}  # requests, and the names of the keys they came with
+        self._under_way: dict[asyncio.Task[Any], Owner] = {}  # requests, and whose keys they came with
 
     @property
     def middleware(self) -> Middleware:
@@ -64,9 +64,9 @@ class Guard:
                     return _preflight(request)
             request[ADMISSION] = admitted = self._admit(request, whence.address)
             task = asyncio.current_task()
-            if not admitted.name or task is None:
+            if admitted.owner is None or task is None:
                 return await handler(request)
-            self._under_way[task] = admitted.name
+            self._under_way[task] = admitted.owner
             try:
                 return await handler(request)
             finally:
@@ -74,18 +74,20 @@ class Guard:
 
         return look
 
-    def change(self, keys: Keys) -> frozenset[str]:
-        """These keys are the good ones from now on. The names of those that are less so than before; their tickets are
-        no longer good either."""
+    def change(self, keys: Keys) -> frozenset[Owner]:
+        """These keys are the good ones from now on. Whose are less so than before; their tickets are no longer good
+        either."""
         less = self._keys.less(keys)
         self._keys = keys
         self._tickets.forget(less)
         return less
 
-    def break_off(self, names: Collection[str]) -> None:
-        """Ends all requests that came with keys of these names, WebSockets too."""
-        for task in [task for task, name in self._under_way.items() if name in names]:
+    def break_off(self, owners: Collection[Owner]) -> None:
+        """Ends all requests that came with the keys of these, WebSockets too, and forgets the tickets that they made
+        since `change`."""
+        for task in [task for task, owner in self._under_way.items() if owner in owners]:
             task.cancel()
+        self._tickets.forget(owners)
 
     async def finish(self, request: web.Request, response: web.StreamResponse) -> None:
         """For `on_response_prepare`."""
@@ -128,7 +130,7 @@ class Guard:
 
     def _find(self, given: str, now: float) -> Admission | None:
         key = self._keys.find(given)
-        return Admission(key.name, key.scopes) if key is not None else _of(self._tickets.find(given, now))
+        return Admission(key.owner, key.scopes) if key is not None else _of(self._tickets.find(given, now))
 
 
 _HOW: Final = "This needs a key, in the header Authorization: Bearer."
@@ -137,7 +139,7 @@ _HOW: Final = "This needs a key, in the header Authorization: Bearer."
 def _of(ticket: Ticket | None) -> Admission | None:
     if ticket is None:
         return None
-    return Admission(ticket.name, frozenset({Scope.TALK}), ticket=True, session=ticket.session)
+    return Admission(ticket.owner, frozenset({Scope.TALK}), ticket=True, session=ticket.session)
 
 
 def _wanted(request: web.Request) -> Scope:

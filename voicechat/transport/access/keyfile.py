@@ -51,6 +51,6 @@ async def _read_again(path: Path, environ: Mapping[str, str], known: Keys, chang
         log.warning("keys stay as they were", error="; ".join(str(error).splitlines()))
         return known
     if keys != known:
-        log.info("keys read", count=len(keys), revoked=sorted(known.less(keys)))
+        log.info("keys read", count=len(keys), revoked=sorted(owner.name for owner in known.less(keys)))
         await change(keys)
     return keys

@@ -33,12 +33,24 @@ _FILE_BYTES: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose something is: who has the key of that name and SHA-256. With another secret the name is somebody else's."""
+
+    name: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """One key; it is known by its SHA-256 only."""
 
     name: str
     scopes: frozenset[Scope]
     digest: bytes
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.name, self.digest)
 
 
 class Keys:
@@ -56,10 +68,10 @@ class Keys:
     def __hash__(self) -> int:
         return hash(frozenset(self._keys))
 
-    def less(self, now: "Keys") -> frozenset[str]:
-        """The names of those that are not among the others any more, or may do less there."""
-        kept = {(key.name, key.digest): key.scopes for key in now._keys}
-        return frozenset(key.name for key in self._keys if not key.scopes <= kept.get((key.name, key.digest), set()))
+    def less(self, now: "Keys") -> frozenset[Owner]:
+        """Whose keys are not among the others any more, or may do less there."""
+        kept = {key.owner: key.scopes for key in now._keys}
+        return frozenset(key.owner for key in self._keys if not key.scopes <= kept.get(key.owner, set()))
 
     def find(self, secret: str) -> Key | None:
         """The key that the secret is; it takes as long whether there is one or not, and whichever it is."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voicechat.transport.access.keys import digest_of
+from voicechat.transport.access.keys import Owner, digest_of
 
 PREFIX: Final = "ek_"
 """As OpenAI's have it: its client in browsers takes no other."""
@@ -20,9 +20,9 @@ MOST: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`name` is that of the key which made it, `session` what its sessions begin with; it is good `until` then."""
+    """`owner` has the key which made it, `session` is what its sessions begin with; it is good `until` then."""
 
-    name: str
+    owner: Owner | None
     session: Mapping[str, object]
     until: float
 
@@ -43,9 +43,9 @@ class Tickets:
         self._tickets[digest_of(text)] = ticket
         return text
 
-    def forget(self, names: Collection[str]) -> None:
-        """Those that keys of these names have made are no longer good."""
-        self._tickets = {digest: each for digest, each in self._tickets.items() if each.name not in names}
+    def forget(self, owners: Collection[Owner]) -> None:
+        """Those that keys of these have made are no longer good."""
+        self._tickets = {digest: each for digest, each in self._tickets.items() if each.owner not in owners}
 
     def find(self, text: str, now: float) -> Ticket | None:
         ticket = self._tickets.get(digest_of(text)) if text.startswith(PREFIX) else None

@@ -17,6 +17,7 @@ from voicechat.errors import BadMessage, BadOffer, NoRoom, PeerError
 from voicechat.protocols import Reception
 from voicechat.transport import body, forms, identity
 from voicechat.transport.access import admission
+from voicechat.transport.access.keys import Owner
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.media.metronome import Metronome
 from voicechat.transport.realtime import openings
@@ -38,8 +39,8 @@ _FOR_TELEPHONES: Final = ("accept", "reject", "refer")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call in progress. `model` is what the caller named; `credentials` tells its offers from those of others; `key`
-    is the name of the one it was made with."""
+    """A call in progress. `model` is what the caller named; `credentials` tells its offers from those of others;
+    `owner` has the key that it was made with."""
 
     name: str
     session: str
@@ -47,7 +48,7 @@ class Call:
     credentials: str
     peer: WebrtcPeer
     task: asyncio.Task[None]
-    key: str = ""
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Calls:
         language: Language,
         *,
         caller: str,
-        key: str = "",
+        owner: Owner | None = None,
         model: str = "voicechat",
         first: Callable[[Wire], Sequence[Command]],
     ) -> Call:
@@ -121,13 +122,13 @@ class Calls:
                 raise NoRoom("The server is shutting down.")
             name = f"call_{secrets.token_urlsafe(16)}"
             task = asyncio.create_task(self._run(name, session, peer, caller, place.pop_all()), name=name)
-            call = self._calls[name] = Call(name, session, model, credentials(sdp), peer, task, key)
+            call = self._calls[name] = Call(name, session, model, credentials(sdp), peer, task, owner)
         return call
 
-    def hang_up(self, keys: Collection[str]) -> None:
-        """Ends those that were made with keys of these names."""
+    def hang_up(self, owners: Collection[Owner]) -> None:
+        """Ends those that were made with the keys of these."""
         for call in self._calls.values():
-            if call.key in keys:
+            if call.owner in owners:
                 call.peer.hang_up("key_revoked")
 
     async def close(self) -> None:
@@ -155,7 +156,7 @@ class Calls:
             offer,
             Language(self._wire or speak),
             caller=identity.caller(request),
-            key=admission.of(request).name,
+            owner=admission.of(request).owner,
             model=model,
             first=lambda wire: _asked(wire, [*openings.of(request), *_update(wishes)]),
         )

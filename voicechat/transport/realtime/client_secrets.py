@@ -35,7 +35,7 @@ def routes(settings: Settings, tickets: Tickets) -> list[web.AbstractRouteDef]:
         """A ticket, and when it ends. Raises BadMessage for settings that no session can have."""
         _try(session, settings)
         now = asyncio.get_running_loop().time()
-        value = tickets.issue(Ticket(admission.of(request).name, session, now + seconds), now)
+        value = tickets.issue(Ticket(admission.of(request).owner, session, now + seconds), now)
         return value, int(time.time()) + seconds
 
     @scope(Scope.TALK)

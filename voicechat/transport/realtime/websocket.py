@@ -18,6 +18,7 @@ from voicechat.events import Event, Failed, SessionEnded
 from voicechat.protocols import Heard, Reception, SpeechChunk
 from voicechat.transport import identity
 from voicechat.transport.access import admission
+from voicechat.transport.access.keys import Owner
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.media.metronome import Metronome
 from voicechat.transport.media.microphone import Microphone
@@ -50,13 +51,18 @@ class RealtimePeer:
     """The far end of a WebSocket; see `protocols.Peer`. `run` is its life; everything on the loop.
 
     Sound leaves in frames of 20 ms, at most `websocket_lead` seconds ahead of real time: a client that is far ahead
-    of the ear would let the caller interrupt words that it counts as spoken. `key` is the name of the one it came with.
+    of the ear would let the caller interrupt words that it counts as spoken. `owner` has the key that it came with.
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, wire: RealtimeWire, settings: Settings, metronome: Metronome, key: str = ""
+        self,
+        socket: web.WebSocketResponse,
+        wire: RealtimeWire,
+        settings: Settings,
+        metronome: Metronome,
+        owner: Owner | None = None,
     ) -> None:
-        self.key = key
+        self.owner = owner
         self.reason: str | None = None
         self._socket, self._wire = socket, wire
         self._metronome = metronome
@@ -234,7 +240,7 @@ def endpoint(
                 house=settings,
                 old=_speaks_beta(request),
             )
-            peer = RealtimePeer(socket, wire, settings, metronome, admission.of(request).name)
+            peer = RealtimePeer(socket, wire, settings, metronome, admission.of(request).owner)
             for message in openings.of(request):
                 peer.begin(message)
             await socket.prepare(request)

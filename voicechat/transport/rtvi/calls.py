@@ -93,7 +93,7 @@ class RtviCalls:
             sdp.encode(errors="replace"),
             Language(lambda _: wire, CHANNEL),
             caller=identity.caller(request),
-            key=admitted.name,
+            owner=admitted.owner,
             first=lambda _: wishes,
         )
         self._remember(call, wire)
