@@ -1,7 +1,7 @@
 """The HTTP server's routes, and what becomes of errors."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from voicechat.protocols import Reception, Studio
 from voicechat.transport.access import admission
 from voicechat.transport.access.guard import Guard
 from voicechat.transport.access.keyfile import Change
-from voicechat.transport.access.keys import NOBODYS, Keys
+from voicechat.transport.access.keys import NOBODYS, Keys, Owner
 from voicechat.transport.access.scopes import Scope, scope, undeclared
 from voicechat.transport.access.tickets import Tickets
 from voicechat.transport.media.metronome import Metronome
@@ -22,7 +22,7 @@ from voicechat.transport.realtime.calls import Calls
 from voicechat.transport.refusal import refusal
 from voicechat.transport.rest import listing, openapi, page, speech, transcriptions
 from voicechat.transport.rest.admin import Admin, Operations
-from voicechat.transport.rtvi import calls as rtvi_calls
+from voicechat.transport.rtvi.calls import RtviCalls
 from voicechat.transport.silence import SILENCE, Silence
 
 BODY_BYTES: Final = 65_536
@@ -72,6 +72,7 @@ def build(
     peers: set[websocket.RealtimePeer] = set()
     metronome = Metronome()
     calls = Calls(settings, reception, metronome)
+    rtvi = RtviCalls(settings, calls)
     admin = Admin(operations) if operations is not None else None
 
     @scope(Scope.OPEN)
@@ -86,16 +87,20 @@ def build(
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    def end_calls(owners: Collection[Owner]) -> None:
+        calls.hang_up(owners)
+        rtvi.forget(owners)
+
     async def change(known: Keys) -> None:
         less = guard.change(known)
         for peer in list(peers):
             if peer.owner in less:
                 peer.hang_up("key_revoked")
-        calls.hang_up(less)
+        end_calls(less)
         if less:
             await asyncio.sleep(LEAVING)
             guard.break_off(less)
-            calls.hang_up(less)  # those that were still being answered the first time
+            end_calls(less)  # those that were still being answered the first time
 
     async def hang_up(app: web.Application) -> None:
         for peer in list(peers):
@@ -106,7 +111,7 @@ def build(
 
     app.add_routes(page.routes())
     app.add_routes(calls.routes())
-    app.add_routes(rtvi_calls.routes(settings, calls))
+    app.add_routes(rtvi.routes())
     app.add_routes(client_secrets.routes(settings, tickets))
     if studio is not None:
         for door in (speech, transcriptions, listing):

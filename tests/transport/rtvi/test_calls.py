@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -10,15 +10,23 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from prometheus_client import CollectorRegistry
 
 from tests.fakes_reception import ScriptedReception
 from voicechat.config import AgentSettings, ServerSettings, Settings, ToolSettings
 from voicechat.config.doors import RtviSettings
+from voicechat.transport import http as http_server
+from voicechat.transport.access import keys
+from voicechat.transport.access.keyfile import Change
 from voicechat.transport.http import explain
 from voicechat.transport.media.metronome import Metronome
 from voicechat.transport.realtime.calls import Calls
 from voicechat.transport.rtvi import calls as rtvi_calls
 from voicechat.transport.silence import SILENCE, Silence
+
+KITCHEN, HALL = "Vq2nZk8mX1uY7sTe", "another-key-of-24-letters"
+HALLS = keys.load(None, {keys.VARIABLE: f"hall talk {HALL}"})
+BOTH = keys.load(None, {keys.VARIABLE: f"kitchen talk {KITCHEN};hall talk {HALL}"})
 
 
 async def until(ready: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -34,14 +42,20 @@ async def serving(reception: ScriptedReception, settings: Settings | None = None
     app = web.Application(middlewares=[explain])
     app[SILENCE] = Silence()
     app.add_routes(calls.routes())
-    app.add_routes(rtvi_calls.routes(settings, calls))
+    app.add_routes(rtvi_calls.RtviCalls(settings, calls).routes())
+    app.on_shutdown.append(lambda _: calls.close())
+    async with listening(app, reception) as url:
+        yield url
+
+
+@asynccontextmanager
+async def listening(app: web.Application, reception: ScriptedReception) -> AsyncIterator[str]:
     runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        await calls.close()
         await runner.cleanup()
         assert reception.taken == 0
 
@@ -251,6 +265,57 @@ async def test_who_comes_back_too_late_is_told_that_the_conversation_is_new(monk
         again.send("send-text", {"content": "Still there?"})
         await again.wait_for("bot-stopped-speaking")
         assert reception.agent.asked[1] == [("user", "Still there?")]
+
+
+@asynccontextmanager
+async def with_keys(
+    secrets: Sequence[str], *answers: str
+) -> AsyncIterator[tuple[ScriptedReception, Change, Sequence[Client]]]:
+    """The whole application, which knows both keys; what changes them, and a client for each of the secrets."""
+    reception = ScriptedReception(*answers)
+    app = http_server.build(Settings(), reception, registry=CollectorRegistry(), keys=BOTH)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(listening(app, reception))
+        clients = []
+        for secret in secrets:
+            headers = {"Authorization": f"Bearer {secret}"}
+            http = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
+            clients.append(await stack.enter_async_context(Client(http, url)))
+        yield reception, app[http_server.CHANGE], clients
+
+
+async def test_conversation_goes_on_for_the_key_that_began_it_and_for_no_other() -> None:
+    async with with_keys((KITCHEN, HALL, KITCHEN), "one", "two", "three") as (reception, _, (client, other, again)):
+        await client.connect()
+        await client.ready()
+        client.send("send-text", {"content": "Hello"})
+        await client.wait_for("bot-stopped-speaking")
+
+        await other.connect(pc_id=client.name, restart_pc=True)
+        assert (await other.wait_for("server-message"))["data"]["code"] == "conversation_lost"
+        other.send("send-text", {"content": "What was said?"})
+        await other.wait_for("bot-stopped-speaking")
+        assert reception.taken == 2, "the call of another key goes on"
+
+        await again.connect(pc_id=client.name, restart_pc=True)
+        again.send("send-text", {"content": "And now?"})
+        await again.wait_for("bot-stopped-speaking")
+    assert reception.agent.asked[1] == [("user", "What was said?")]
+    assert reception.agent.asked[2] == [("user", "Hello"), ("assistant", "one"), ("user", "And now?")]
+
+
+async def test_what_was_said_is_forgotten_when_its_key_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "LEAVING", 0.1)
+    async with with_keys((KITCHEN, KITCHEN), "one", "two") as (reception, change, (client, again)):
+        await client.connect()
+        await client.ready()
+        client.send("send-text", {"content": "Hello"})
+        await client.wait_for("bot-stopped-speaking")
+        await change(HALLS)
+        await until(lambda: reception.taken == 0)
+        await change(BOTH)
+        await again.connect(pc_id=client.name, restart_pc=True)
+        assert (await again.wait_for("server-message"))["data"]["code"] == "conversation_lost"
 
 
 async def test_bot_that_is_told_to_leave_says_so_and_hangs_up() -> None:

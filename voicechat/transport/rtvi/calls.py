@@ -11,7 +11,8 @@ the call begins with, as the realtime protocol writes them; an offer may have th
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ from voicechat.config import Settings
 from voicechat.errors import BadMessage, BadOffer, PeerError
 from voicechat.transport import body, identity
 from voicechat.transport.access import admission
+from voicechat.transport.access.keys import Owner
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.fields import Fields, parse
 from voicechat.transport.realtime.calls import Call, Calls, Language
@@ -42,19 +44,34 @@ RETURN: Final = 60.0
 it tries, and tries three times."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The language of a call that is there or was a moment ago, and who has the key that it was made with."""
+
+    wire: RtviWire
+    owner: Owner | None
+
+
 class RtviCalls:
-    """The door. `Calls` has the calls; here are the wishes of those who have started."""
+    """The door, unless it is closed. `Calls` has the calls; here are the wishes of those who have started, and what was
+    said, for those who come back."""
 
     def __init__(self, settings: Settings, calls: Calls) -> None:
         self._settings, self._calls = settings, calls
         self._started: dict[str, str | None] = {}
-        self._wires: dict[str, RtviWire] = {}  # of calls that are there or were a moment ago
+        self._begun: dict[str, _Begun] = {}  # by the names of their calls
 
     def routes(self) -> list[web.AbstractRouteDef]:
+        if not self._settings.rtvi.enabled:
+            return []
         found: list[web.AbstractRouteDef] = [web.post("/start", self._start)]
         for path in ("/api/offer", "/sessions/{session}/api/offer"):
             found += [web.post(path, self._offer), web.patch(path, self._add)]
         return found
+
+    def forget(self, owners: Collection[Owner]) -> None:
+        """What was said in calls that were made with the keys of these."""
+        self._begun = {name: begun for name, begun in self._begun.items() if begun.owner not in owners}
 
     @scope(Scope.TALK)
     async def _start(self, request: web.Request) -> web.Response:
@@ -69,7 +86,8 @@ class RtviCalls:
 
     @scope(Scope.TALK)
     async def _offer(self, request: web.Request) -> web.Response:
-        """A caller who has lost the connection comes back with `restart_pc`, and the conversation goes on.
+        """A caller who has lost the connection comes back with `restart_pc`, and the conversation goes on. With another
+        key than it was begun with it is not known, and a new one begins.
 
         Raises BadOffer, BadMessage, NoRoom, and PeerError for a session or a call that is not known.
         """
@@ -81,12 +99,9 @@ class RtviCalls:
         updates = [self._wishes_of(request), _wishes(offer, "requestData")]
         if known is not None and not restarts:
             return await self._answer_again(known, sdp)
-        if known is not None:
-            await self._leave(known)
-
-        before = self._wires.get(known) if known is not None else None
-        wire = RtviWire(_now, ready=restarts, new=restarts and before is None)
         admitted = admission.of(request)
+        before = await self._leave(known, admitted.owner) if known is not None else None
+        wire = RtviWire(_now, ready=restarts, new=restarts and before is None)
         wishes = [*self._tools(), *_commands(self._settings, admitted.update(), *updates)]
         wishes += before.past.begin() if before is not None else []
         call = await self._calls.begin(
@@ -144,23 +159,28 @@ class RtviCalls:
     def _remember(self, call: Call, wire: RtviWire) -> None:
         """Until its caller can come back no more."""
         loop = asyncio.get_running_loop()
-        self._wires[call.name] = wire
-        call.task.add_done_callback(lambda _: loop.call_later(RETURN, self._wires.pop, call.name, None))
+        self._begun[call.name] = _Begun(wire, call.owner)
+        call.task.add_done_callback(lambda _: loop.call_later(RETURN, self._forget, call.name))
 
-    async def _leave(self, name: str) -> None:
-        """The caller comes back: the old call ends, if it is still there, and gives up its place."""
+    def _forget(self, name: str) -> None:
+        self._begun.pop(name, None)
+
+    async def _leave(self, name: str, owner: Owner | None) -> RtviWire | None:
+        """The caller comes back: the old call ends, if it is still there, and gives up its place.
+
+        Its language; None if it is forgotten or was made with another key, and then it goes on.
+        """
+        begun = self._begun.get(name)
+        if begun is None or begun.owner != owner:
+            return None
         try:
             call = self._calls.find(name)
         except PeerError:
-            return
-        if name in self._wires:
-            self._wires[name].leave()
+            return begun.wire
+        begun.wire.leave()
         call.peer.hang_up()
         await asyncio.wait({call.task}, timeout=_LEAVING)
-
-
-def routes(settings: Settings, calls: Calls) -> list[web.AbstractRouteDef]:
-    return RtviCalls(settings, calls).routes() if settings.rtvi.enabled else []
+        return begun.wire
 
 
 def _now() -> datetime:
