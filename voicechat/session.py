@@ -15,6 +15,9 @@ from voicechat.turntaking.rules import Profile, Rules
 HISTORY_ITEMS = 400
 """Older items are forgotten."""
 
+HISTORY_CHARACTERS = 1_048_576
+"""Of the text of all items; older ones are forgotten, but for the newest. A language model reads no more of them."""
+
 PICTURES = 3
 """Of older ones only the words beside them are remembered: each may be half a megabyte, and goes to the language model
 with every turn."""
@@ -108,9 +111,16 @@ class Session:
             left = max(0, left - len(item.pictures))
 
     def _forget(self) -> None:
-        if len(self.history) <= HISTORY_ITEMS:
+        excess = len(self.history) - HISTORY_ITEMS
+        characters = 0
+        for place, item in reversed(list(enumerate(self.history))):
+            characters += len(item.text)
+            if characters > HISTORY_CHARACTERS:
+                excess = max(excess, min(place, len(self.history) - 2) + 1)
+                break
+        if excess <= 0:
             return
-        del self.history[:-HISTORY_ITEMS]
+        del self.history[:excess]
         while self.history and self.history[0].kind is Kind.OUTPUT:  # its call is gone
             del self.history[0]
         self._untold &= {item.id for item in self.history}
