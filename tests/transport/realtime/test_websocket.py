@@ -249,6 +249,21 @@ async def test_truncation_by_the_client_reaches_the_session() -> None:
     assert parrot.obeyed == [TruncateItem("item_1", 0.74)]
 
 
+async def test_messages_are_obeyed_in_order_however_large() -> None:
+    parrot = Parrot()
+    async with serving(parrot) as server, server.connect() as socket:
+        for number in range(4):
+            text = "x" * (500_000 if number % 2 == 0 else 5)
+            item = {"id": f"item_{number}", "type": "message", "role": "user"}
+            await send(
+                socket, "conversation.item.create", item={**item, "content": [{"type": "input_text", "text": text}]}
+            )
+        await send(socket, "conversation.item.truncate", item_id="item_3", audio_end_ms=0)
+        messages = await until(socket, "conversation.item.truncated")
+    added = [message["item"]["id"] for message in messages if message["type"] == "conversation.item.added"]
+    assert added == [f"item_{number}" for number in range(4)]
+
+
 async def test_too_large_a_message_closes_with_1009() -> None:
     parrot = Parrot()
     settings = Settings(server=ServerSettings(message_bytes=1000))

@@ -62,7 +62,8 @@ class Messages:
     def know(self, settings: SessionSettings) -> None:
         """The session's settings are these by now."""
         self._settings = settings
-        self._transcribes = self._transcribes or not settings.answers
+        if not settings.answers:  # never back: a message may just be read on a thread that says so
+            self._transcribes = True
 
     def called(self, voice: str) -> str:
         """What the client calls a voice of ours."""

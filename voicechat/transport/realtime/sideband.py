@@ -18,6 +18,7 @@ from voicechat.events import Event, Failed, SessionEnded
 from voicechat.transport.access.scopes import Scope, scope
 from voicechat.transport.outbox import Outbox
 from voicechat.transport.realtime.calls import Call, Calls, realtime_wire
+from voicechat.transport.realtime.decoding import decoded
 from voicechat.transport.realtime.items import Message
 from voicechat.transport.realtime.websocket import CODES, HEARTBEAT
 from voicechat.transport.realtime.wire import RealtimeWire
@@ -92,7 +93,7 @@ class Follower:
     async def _take(self, message: str) -> None:
         """What it asks goes the way of what the caller asks, behind the sound that came before it."""
         try:
-            wish = self._wire.decode(message)
+            wish = await decoded(self._wire, message)
             if isinstance(wish, AudioFrame):
                 raise BadMessage("audio_on_channel", "the sound of this call comes on its audio track")
         except BadMessage as error:

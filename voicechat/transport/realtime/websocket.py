@@ -25,6 +25,7 @@ from voicechat.transport.media.microphone import Microphone
 from voicechat.transport.media.playout import Playout
 from voicechat.transport.outbox import PLENTY, Outbox
 from voicechat.transport.realtime import beta, openings
+from voicechat.transport.realtime.decoding import decoded
 from voicechat.transport.realtime.formats import RATE
 from voicechat.transport.realtime.wire import RealtimeWire
 
@@ -162,7 +163,7 @@ class RealtimePeer:
 
     async def _take(self, message: str) -> None:
         try:
-            wish = self._wire.decode(message)
+            wish = await decoded(self._wire, message)
         except BadMessage as error:
             self.notify(Failed(error.code, error.message, error.param, error.event_id))
             return

@@ -109,7 +109,10 @@ class RealtimeWire:
         return wish
 
     def decode(self, message: str) -> Command | AudioFrame | None:
-        """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage."""
+        """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage.
+
+        May run on a thread, one message at a time; what the loop changes meanwhile is read in single steps.
+        """
         self._answered = []
         wish = self._messages.read(message)
         if isinstance(wish, RetrieveItem) and wish.item in self._unstored:
