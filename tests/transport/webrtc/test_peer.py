@@ -22,7 +22,7 @@ from voicechat.protocols import Peer, SpeechChunk
 from voicechat.terminal.caller import Caller
 from voicechat.transport.media.metronome import Metronome
 from voicechat.transport.realtime.calls import Calls
-from voicechat.transport.webrtc.channel import Wire
+from voicechat.transport.webrtc.channel import LONGEST, Wire
 from voicechat.transport.webrtc.peer import WebrtcPeer
 
 RATE = 48_000
@@ -308,6 +308,14 @@ async def test_a_bad_message_is_answered_and_the_call_goes_on(message: str | byt
         assert error["error"]["code"] == code
         await caller.send({"type": "input_audio_buffer.clear"})
         await until(lambda: bool(house.commands))
+
+
+async def test_no_more_is_taken_than_was_promised_whatever_websockets_may_send() -> None:
+    async with serving(listen) as (url, _, _), Caller(url) as caller:
+        caller._events.transport._remote_max_message_size = 2 * LONGEST  # a caller that keeps to nothing
+        caller._events.send("x" * (LONGEST + 1))
+        error = await caller.wait_for("error", 5)
+    assert error["error"]["code"] == "message_too_large"
 
 
 class Plain:

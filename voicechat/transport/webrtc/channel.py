@@ -19,6 +19,10 @@ LABEL: Final = "oai-events"
 _EARLY: Final = 256
 """Messages kept for a channel that is not open yet; later ones are lost."""
 
+LONGEST: Final = 262_144
+"""Characters of a caller's message: our SDP promises to take so many bytes, and they take about a millisecond of the
+loop. A larger `message_bytes` is for WebSockets, whose large messages are read beside it."""
+
 _UNREAD: Final = 1 << 20
 """Bytes that may wait for a caller who does not read; then the call ends."""
 
@@ -58,7 +62,7 @@ class EventChannel:
         label: str = LABEL,
     ) -> None:
         self._wire = wire
-        self._message_bytes = message_bytes
+        self._message_bytes = min(message_bytes, LONGEST)
         self._ask = ask
         self._end = end
         self._label = label
