@@ -71,7 +71,10 @@ class Messages:
 
     def read(self, message: str) -> Command | AudioFrame | None:
         """A command, sound at its format's rate, or None for a message without effect. Raises BadMessage."""
-        value = parse(message)
+        return self.understand(parse(message))
+
+    def understand(self, value: object) -> Command | AudioFrame | None:
+        """As `read`, of a message's JSON."""
         if not isinstance(value, dict):
             raise BadMessage("invalid_json", "The message is not a JSON object")
         event_id = value.get("event_id")

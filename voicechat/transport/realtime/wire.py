@@ -41,6 +41,7 @@ from voicechat.events import (
     TurnMeasured,
 )
 from voicechat.transport import names
+from voicechat.transport.fields import parse
 from voicechat.transport.realtime import (
     beta,
     includes,
@@ -109,12 +110,16 @@ class RealtimeWire:
         return wish
 
     def decode(self, message: str) -> Command | AudioFrame | None:
-        """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage.
+        """A command, sound at 24 or 8 kHz, or None for a message without effect. Raises BadMessage."""
+        return self.understand(parse(message))
+
+    def understand(self, value: object) -> Command | AudioFrame | None:
+        """As `decode`, of a message's JSON.
 
         May run on a thread, one message at a time; what the loop changes meanwhile is read in single steps.
         """
         self._answered = []
-        wish = self._messages.read(message)
+        wish = self._messages.understand(value)
         if isinstance(wish, RetrieveItem) and wish.item in self._unstored:
             self._answered = self._written([self._unstored.retrieved(wish.item)])
             return None
