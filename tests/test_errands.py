@@ -182,7 +182,7 @@ def test_tool_that_is_required_is_required_once() -> None:
 
 
 def test_interruption_cancels_the_tool_with_the_turn() -> None:
-    call = Call(asr=ScriptedAsr("hello there", "never mind"), agent=ScriptedAgent([[WEATHER], "all right"]))
+    call = Call(asr=ScriptedAsr("hello there", "what about tomorrow"), agent=ScriptedAgent([[WEATHER], "all right"]))
     call.tools = ScriptedTools(weather=8.0)
     call.settings = settings(filler="")
 
@@ -204,7 +204,7 @@ def test_interruption_cancels_the_tool_with_the_turn() -> None:
         ("user", "hello there"),
         ("assistant", WEATHER.arguments),
         ("user", CANCELLED),
-        ("user", "never mind"),
+        ("user", "what about tomorrow"),
     ]
 
 
