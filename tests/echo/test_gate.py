@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -68,6 +69,10 @@ def spoken_over(room: Room, level: float, after: float, gate: Gate | None, seed:
     at = call.now + after
     microphone.speak(at_level(said(QUESTION, "en-us"), level), at)
     return call.answer(over), at, call
+
+
+def test_the_margin_that_is_tested_is_the_one_that_is_set() -> None:
+    assert signature(Gate).parameters["margin"].default == Settings().turn.echo.margin_db
 
 
 @pytest.mark.parametrize("coupling", [-100.0, -12.0])

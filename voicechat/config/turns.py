@@ -77,7 +77,7 @@ class EchoSettings(Section):
 
     gate: bool = True
     """Sound that is only our own coming back is no voice."""
-    margin_db: Annotated[float, Field(ge=3, le=20)] = 7.5
+    margin_db: Annotated[float, Field(ge=3, le=20)] = 6.5
     """By how much a voice must stand out from the echo; less hears softer callers and pauses more answers."""
 
 
